@@ -1,0 +1,367 @@
+/*
+ * A chat: the page at /, the native protocol over WebSocket at /ws.
+ *
+ * The upper half is all that the library sees of this program: who may come in, what the channels are like, and two
+ * functions that carry frames to a WebSocket. The lower half is the server's side of the same glue, and main().
+ *
+ * In this demonstration the token is the user's name. A real program checks one that it signed.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <streamrelay/streamrelay.h>
+
+#include "chat_args.h"
+#include "server.h"
+#include "websocket.h"
+
+#define NAME_MAX_BYTES  64
+#define FRAMES_PER_CALL 256
+#define NEWS_EVERY_MS   60000
+#define GRACE_MS        3000
+
+typedef struct chat_app {
+    srl_relay *relay;
+    srl_transport transport;
+    http_server *server;
+    bool ending;
+} chat_app;
+
+/* ---- the library's part: who may come in ---- */
+
+static void on_connect(srl_request *request, void *user)
+{
+    size_t len;
+    const char *name = srl_request_token(request, &len);
+    (void)user;
+    if (len > NAME_MAX_BYTES) {
+        srl_request_reject(request, SRL_REPLY_UNAUTHORIZED, "name too long", 13);
+        return;
+    }
+    srl_request_set_user(request, name, len); /* an empty name is a guest, who may only read */
+    srl_request_accept(request);
+}
+
+/* ---- what the channels are like ---- */
+
+static int set_all(srl_options *options, const char *const pairs[][2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (srl_options_set(options, pairs[i][0], pairs[i][1]) != 0) {
+            fprintf(stderr, "chat: %s\n", srl_options_last_error(options));
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int add_namespace(srl_relay *relay, const char *prefix, const char *const pairs[][2], size_t count)
+{
+    srl_options *options;
+    if (srl_options_create(&options) != 0)
+        return -1;
+    int error = set_all(options, pairs, count);
+    if (error == 0)
+        error = srl_relay_set_namespace(relay, prefix, strlen(prefix), options);
+    srl_options_destroy(options);
+    return error;
+}
+
+static int add_namespaces(srl_relay *relay)
+{
+    static const char *const everybody_reads[][2] = {
+        {"subscribe", "true"},   {"anonymous", "true"}, {"presence", "true"},
+        {"history_size", "100"}, {"history_ttl", "1h"},
+    };
+    static const char *const users_talk[][2] = {
+        {"subscribe", "true"},    {"publish", "true"},   {"presence", "true"},         {"join_leave", "user"},
+        {"history_size", "1000"}, {"history_ttl", "1h"}, {"max_publish_bytes", "16k"},
+    };
+    if (add_namespace(relay, "public:", everybody_reads, sizeof everybody_reads / sizeof everybody_reads[0]) != 0)
+        return -1;
+    return add_namespace(relay, "chat:", users_talk, sizeof users_talk / sizeof users_talk[0]);
+}
+
+static int set_relay_options(srl_options *options, const chat_args *args)
+{
+    static const char *const defaults[][2] = {{"allow_anonymous", "true"}, {"subscribe", "false"}};
+    if (set_all(options, defaults, sizeof defaults / sizeof defaults[0]) != 0)
+        return -1;
+    for (size_t i = 0; i < args->setting_count; i++) {
+        const char *const pair[1][2] = {{args->settings[i], args->settings[i] + strlen(args->settings[i]) + 1}};
+        if (set_all(options, pair, 1) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int create_relay(chat_app *chat, const chat_args *args)
+{
+    srl_hooks hooks;
+    srl_options *options;
+    int error = -1;
+
+    srl_hooks_init(&hooks);
+    hooks.connect = on_connect;
+    if (srl_options_create(&options) != 0)
+        return -1;
+    if (set_relay_options(options, args) == 0 && srl_options_set_hooks(options, &hooks, chat) == 0) {
+        error = srl_relay_create(options, &chat->relay);
+        if (error != 0)
+            fprintf(stderr, "chat: %s\n", srl_error_text(error));
+    }
+    srl_options_destroy(options);
+    return error == 0 ? add_namespaces(chat->relay) : error;
+}
+
+/* ---- how frames reach a WebSocket ---- */
+
+static server_piece websocket_piece(srl_frame *frame)
+{
+    uint8_t header[WS_HEADER_MAX];
+    size_t header_len = ws_write_header(header, WS_OPCODE_TEXT, srl_frame_len(frame));
+    return (server_piece){srl_frame_with_prefix(frame, header, header_len), header_len + srl_frame_len(frame), frame};
+}
+
+static int64_t transport_write(srl_session *session, srl_frame *const *frames, size_t count, void *user)
+{
+    server_piece pieces[FRAMES_PER_CALL];
+    size_t taken = 0;
+    (void)session;
+    while (taken < count) {
+        size_t batch = count - taken < FRAMES_PER_CALL ? count - taken : FRAMES_PER_CALL;
+        for (size_t i = 0; i < batch; i++)
+            pieces[i] = websocket_piece(frames[taken + i]);
+        int64_t n = server_conn_write(user, pieces, batch);
+        if (n < 0)
+            return n;
+        taken += (size_t)n;
+        if ((size_t)n < batch)
+            break;
+    }
+    return (int64_t)taken;
+}
+
+static void transport_close(srl_session *session, uint32_t code, const char *reason, size_t reason_len, void *user)
+{
+    server_conn_set_data(user, NULL);
+    server_conn_close(user, (uint16_t)code, reason, reason_len);
+    srl_session_closed(session);
+}
+
+static void keep_frame(void *frame, void *user)
+{
+    (void)user;
+    srl_frame_ref(frame);
+}
+
+static void drop_frame(void *frame, void *user)
+{
+    (void)user;
+    srl_frame_unref(frame);
+}
+
+/* ---- the server's part: what happens on a WebSocket ---- */
+
+static int websocket_opened(server_conn *conn, void *user)
+{
+    chat_app *chat = user;
+    srl_session *session;
+    if (srl_session_open(chat->relay, &chat->transport, SRL_PROTOCOL_NATIVE, conn, &session) != 0)
+        return -1;
+    server_conn_set_data(conn, session);
+    return 0;
+}
+
+static void websocket_message(server_conn *conn, uint8_t *data, size_t len, void *user)
+{
+    (void)user;
+    if (server_conn_data(conn))
+        srl_session_receive(server_conn_data(conn), data, len);
+}
+
+static void websocket_writable(server_conn *conn, void *user)
+{
+    (void)user;
+    if (server_conn_data(conn))
+        srl_session_writable(server_conn_data(conn));
+}
+
+static void websocket_closed(server_conn *conn, void *user)
+{
+    (void)user;
+    if (server_conn_data(conn))
+        srl_session_closed(server_conn_data(conn));
+}
+
+/* All that one look at the sockets brings is one turn of the relay. */
+static void turn_begins(void *user)
+{
+    chat_app *chat = user;
+    srl_relay_cork(chat->relay);
+}
+
+static void turn_ends(void *user)
+{
+    chat_app *chat = user;
+    srl_relay_uncork(chat->relay);
+}
+
+static void relay_ready(void *user)
+{
+    chat_app *chat = user;
+    srl_relay_process(chat->relay);
+}
+
+/* ---- something that the host itself publishes ---- */
+
+static void publish_news(void *user)
+{
+    static const char channel[] = "public:news";
+    chat_app *chat = user;
+    srl_stats stats = {.size = sizeof stats};
+    time_t now = time(NULL);
+    struct tm tm;
+    char json[160];
+
+    srl_relay_stats(chat->relay, &stats);
+    if (!gmtime_r(&now, &tm))
+        return;
+    int len = snprintf(json, sizeof json,
+                       "{\"text\":\"It is %02d:%02d UTC. Connections: %u. Messages since the start: %llu.\"}",
+                       tm.tm_hour, tm.tm_min, (unsigned)stats.sessions, (unsigned long long)stats.publications);
+    if (len > 0 && (size_t)len < sizeof json)
+        srl_relay_publish(chat->relay, channel, sizeof channel - 1, json, (size_t)len, NULL, NULL);
+}
+
+/* ---- ending in order ---- */
+
+static http_server *interrupted_server;
+
+static void on_signal(int number)
+{
+    (void)number;
+    server_interrupt(interrupted_server);
+}
+
+static void everybody_left(srl_relay *relay, void *user)
+{
+    chat_app *chat = user;
+    (void)relay;
+    server_stop(chat->server);
+}
+
+/* The first signal says goodbye to everybody, the second does not wait for it. */
+static void on_interrupt(void *user)
+{
+    chat_app *chat = user;
+    bool again = chat->ending;
+    chat->ending = true;
+    server_stop_listening(chat->server);
+    if (again || srl_relay_shutdown(chat->relay, GRACE_MS, everybody_left, chat) != 0)
+        server_stop(chat->server);
+}
+
+static void catch_signals(http_server *server)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    sigemptyset(&action.sa_mask);
+    interrupted_server = server;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- main ---- */
+
+/* The files of the page, made part of the program by CMake. */
+#define PAGES(X)                                                                                                       \
+    X("/", "text/html", index_html)                                                                                    \
+    X("/chat.css", "text/css", chat_css)                                                                               \
+    X("/chat.js", "text/javascript", chat_js)                                                                          \
+    X("/client.js", "text/javascript", client_js)                                                                      \
+    X("/room.js", "text/javascript", room_js)                                                                          \
+    X("/icon.svg", "image/svg+xml", icon_svg)
+
+#define DECLARE_PAGE(path, type, name)                                                                                 \
+    extern const unsigned char page_##name[];                                                                          \
+    extern const unsigned long page_##name##_len;
+PAGES(DECLARE_PAGE)
+
+#define PAGE_ROUTE(path, type, name) {path, type "; charset=utf-8", page_##name, page_##name##_len},
+
+static http_server *start_server(chat_app *chat, const chat_args *args)
+{
+    const server_handler handler = {
+        .open = websocket_opened,
+        .message = websocket_message,
+        .writable = websocket_writable,
+        .closed = websocket_closed,
+        .keep = keep_frame,
+        .drop = drop_frame,
+        .turn_begin = turn_begins,
+        .turn_end = turn_ends,
+        .interrupted = on_interrupt,
+        .tick = publish_news,
+        .user = chat,
+    };
+    const server_route made[] = {PAGES(PAGE_ROUTE)};
+    static server_route pages[sizeof made / sizeof made[0]]; /* the server keeps pointing to them */
+    server_options options;
+    const char *why;
+
+    memcpy(pages, made, sizeof made);
+    server_options_init(&options);
+    options.host = args->host;
+    options.port = args->port;
+    options.pages = pages;
+    options.page_count = sizeof pages / sizeof pages[0];
+    options.origins = args->origins;
+    options.origin_count = args->origin_count;
+    options.tick_ms = NEWS_EVERY_MS;
+    http_server *server = server_open(&options, &handler, &why);
+    if (!server)
+        fprintf(stderr, "chat: cannot listen on %s port %s: %s\n", args->host, args->port, why);
+    return server;
+}
+
+static void allow_many_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    chat_app chat = {0};
+    chat_args args;
+    int result = 1;
+    int code = chat_args_parse(&args, argc, argv);
+    if (code >= 0)
+        return code;
+    allow_many_descriptors();
+    srl_transport_init(&chat.transport);
+    chat.transport.write = transport_write;
+    chat.transport.close = transport_close;
+    if (create_relay(&chat, &args) != 0)
+        goto done;
+    chat.server = start_server(&chat, &args);
+    if (!chat.server || server_watch(chat.server, srl_relay_fd(chat.relay), relay_ready, &chat) != 0)
+        goto done;
+    catch_signals(chat.server);
+    printf("chat: http://%s:%u/ (Ctrl-C ends it)\n", args.host, (unsigned)server_port(chat.server));
+    fflush(stdout);
+    publish_news(&chat);
+    result = server_run(chat.server) == 0 ? 0 : 1;
+done:
+    server_close(chat.server);
+    srl_relay_destroy(chat.relay);
+    return result;
+}

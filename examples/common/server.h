@@ -1,0 +1,121 @@
+/*
+ * server.h - a small HTTP/1.1 and WebSocket server on non-blocking sockets, in one thread.
+ *
+ * It serves some pages from memory and turns connections to one path into WebSockets. It knows nothing of what
+ * travels over them: that is the handler's. Writes never block; what a connection cannot take stays with the caller.
+ *
+ * One turn of the loop: turn_begin, everything that is ready, turn_end. A handler that sends in turn_end sends once
+ * per connection and turn, however much came in.
+ */
+#ifndef EXAMPLES_SERVER_H
+#define EXAMPLES_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct http_server http_server;
+
+/* One WebSocket connection. Valid until the handler's closed() returns. */
+typedef struct server_conn server_conn;
+
+/* A page. */
+typedef struct server_route {
+    const char *path; /* exactly this, without a query */
+    const char *type;
+    const uint8_t *data;
+    size_t len;
+} server_route;
+
+/* Some bytes to send, and what keeps them in memory. */
+typedef struct server_piece {
+    const uint8_t *data;
+    size_t len;
+    void *owner;
+} server_piece;
+
+/* All may be NULL but message and closed. `user` is handed to each. */
+typedef struct server_handler {
+    /** A WebSocket was opened; 0, or -1 to close it again (1013, try later). */
+    int (*open)(server_conn *conn, void *user);
+    /** A whole message; the memory may be written to. */
+    void (*message)(server_conn *conn, uint8_t *data, size_t len, void *user);
+    /** A write that took less than it was given can be continued. */
+    void (*writable)(server_conn *conn, void *user);
+    /** The connection is over. Called once for every open() that returned 0, never inside another server call. */
+    void (*closed)(server_conn *conn, void *user);
+    /** A piece was sent in part: hold its owner, and let it go later. */
+    void (*keep)(void *owner, void *user);
+    void (*drop)(void *owner, void *user);
+    void (*turn_begin)(void *user);
+    void (*turn_end)(void *user);
+    /** server_interrupt() was called. */
+    void (*interrupted)(void *user);
+    /** Every tick_ms of the options. */
+    void (*tick)(void *user);
+    void *user;
+} server_handler;
+
+typedef struct server_options {
+    const char *host;          /* address or name; NULL: all addresses */
+    const char *port;          /* number; "0": any free one */
+    const char *websocket;     /* path of the WebSocket */
+    const server_route *pages; /* not copied */
+    size_t page_count;
+    const char *const *origins; /* beside the server's own; "*" for all; not copied */
+    size_t origin_count;
+    size_t max_connections;
+    size_t max_message;          /* bytes of a WebSocket message */
+    size_t max_head;             /* bytes of a request's head */
+    uint32_t request_timeout_ms; /* a request must be complete after this time */
+    uint32_t response_timeout_ms;
+    uint32_t close_timeout_ms; /* for the closing handshake */
+    uint32_t tick_ms;          /* 0: handler.tick is not called */
+} server_options;
+
+/** Fill in the defaults: localhost, 8080, /ws, 10,000 connections, 64 KiB, 8 KiB, 10 s, 30 s, 3 s, 0. */
+void server_options_init(server_options *options);
+
+/**
+ * Begin to listen.
+ *
+ * @param why  on failure receives what was wrong, static text or from strerror()
+ * @return NULL on failure
+ */
+http_server *server_open(const server_options *options, const server_handler *handler, const char **why);
+
+/** The port it listens on. */
+uint16_t server_port(const http_server *server);
+
+/** Also watch this descriptor for reading: `ready` is called within a turn. Once per server; 0 or -1. */
+int server_watch(http_server *server, int fd, void (*ready)(void *user), void *user);
+
+/** Serve until server_stop(), then close what is open (1001) and wait for it. 0, or -1 when polling failed. */
+int server_run(http_server *server);
+
+/** Make server_run() return. */
+void server_stop(http_server *server);
+
+/** Accept no more connections. */
+void server_stop_listening(http_server *server);
+
+/** Have handler.interrupted called in the next turn. May be called in a signal handler. */
+void server_interrupt(http_server *server);
+
+/** After server_run(): close everything at once. */
+void server_close(http_server *server);
+
+void server_conn_set_data(server_conn *conn, void *data);
+void *server_conn_data(const server_conn *conn);
+
+/**
+ * Send pieces, all in one system call if the socket takes them. The pieces are whole WebSocket frames.
+ *
+ * @return how many pieces were taken; a piece sent in part counts (its owner is kept). Fewer than `count`: writable()
+ *         will be called. Negative: the connection is broken, closed() will be called.
+ */
+int64_t server_conn_write(server_conn *conn, const server_piece *pieces, size_t count);
+
+/** Send a close frame behind what was taken, and close the connection in order. No messages come after it. */
+void server_conn_close(server_conn *conn, uint16_t code, const char *reason, size_t reason_len);
+
+#endif

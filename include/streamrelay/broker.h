@@ -1,0 +1,158 @@
+/*
+ * broker.h - where channels live: history, presence, and the way between nodes.
+ *
+ * Most programs need nothing of this header: a relay makes an in-memory broker of its own. It serves those who share
+ * an in-memory broker among relays on several threads, and those who write a broker of their own.
+ *
+ * A broker serves one or many relays ("nodes"). All functions of its table but destroy are called on the thread of the
+ * relay concerned. Operations (everything that gets an srl_operation) are answered exactly once by
+ * srl_operation_finish() on that same thread, within the call or later; operations of one relay on one channel take
+ * effect in the order they were given.
+ */
+#ifndef STREAMRELAY_BROKER_H
+#define STREAMRELAY_BROKER_H
+
+#include <streamrelay/api.h>
+#include <streamrelay/channel.h>
+#include <streamrelay/platform.h>
+
+SRL_BEGIN_DECLS
+
+/** A relay as its broker sees it. */
+typedef struct srl_node srl_node;
+
+/** A question of a relay to its broker. */
+typedef struct srl_operation srl_operation;
+
+/** What a broker must know of a channel's options; a view. */
+typedef struct srl_broker_channel {
+    uint32_t size;                /**< sizeof(srl_broker_channel) */
+    uint32_t history_size;        /**< publications to keep; 0: the channel has no history and no offsets */
+    uint64_t history_ttl_ms;      /**< a publication's age limit; 0: none */
+    uint64_t history_meta_ttl_ms; /**< how long offset and epoch outlive the last use; 0: for ever */
+    const char *name;
+    size_t name_len;
+} srl_broker_channel;
+
+/** Kinds of messages that travel between nodes. */
+typedef enum srl_message_kind {
+    SRL_MESSAGE_PUBLICATION = 1, /**< stored, and numbered, where the channel has history */
+    SRL_MESSAGE_JOIN = 2,        /**< never stored */
+    SRL_MESSAGE_LEAVE = 3        /**< never stored */
+} srl_message_kind;
+
+/** One member of a channel's presence: a session; a view. */
+typedef struct srl_broker_member {
+    uint32_t size;       /**< sizeof(srl_broker_member) */
+    uint32_t client_len; /**< SRL_CLIENT_ID_LEN */
+    const char *client;
+    const char *user;
+    size_t user_len;
+    const char *info;
+    size_t info_len;
+} srl_broker_member;
+
+/** A read of history; a view. */
+typedef struct srl_broker_query {
+    uint32_t size;  /**< sizeof(srl_broker_query) */
+    uint32_t limit; /**< at most this many; 0: only the position */
+    uint64_t since_offset;
+    const char *since_epoch; /**< empty: not checked */
+    size_t since_epoch_len;
+    uint32_t reverse;  /**< 1: newest first, below since_offset if that is not 0 */
+    uint32_t reserved; /**< 0 */
+} srl_broker_query;
+
+/** The answer to an operation; a view. Members that an operation does not name are 0. */
+typedef struct srl_broker_result {
+    uint32_t size;     /**< sizeof(srl_broker_result) */
+    int32_t error;     /**< 0 or a code of error.h */
+    uint64_t offset;   /**< subscribe, publish, history: the newest offset (publish: the one just given) */
+    const char *epoch; /**< subscribe, publish, history: the channel's epoch; empty without history */
+    size_t epoch_len;
+    const srl_publication *publications; /**< history */
+    uint32_t publication_count;
+    uint32_t user_sessions;       /**< presence add and remove: sessions of that user in the channel, afterwards */
+    const srl_presence *presence; /**< presence list */
+} srl_broker_result;
+
+/**
+ * A broker's functions. All but wake-ups are on the relay's thread. A function that returns an error has not taken the
+ * operation; one that returns 0 answers it. Fill the table with srl_broker_ops_init().
+ */
+typedef struct srl_broker_ops {
+    uint32_t size; /**< sizeof(srl_broker_ops), set by srl_broker_ops_init() */
+    /** A relay begins to use the broker. `*link` is the broker's state for it, handed to the other functions. */
+    int (*attach)(void *broker, srl_node *node, void **link);
+    /** It ends. Operations not answered yet are dropped without an answer. */
+    void (*detach)(void *link);
+    /** Called after srl_node_wake(), and when the time of srl_node_set_timer() has come: deliver what waits, at most
+     *  `budget` messages. > 0 if more is left, 0 if not. */
+    int (*process)(void *link, uint32_t budget);
+    /** The relay wants the channel's messages from now on. `room` comes back with each delivery. */
+    int (*subscribe)(void *link, const srl_broker_channel *channel, void *room, srl_operation *operation);
+    /** It does not any more: after this call `room` is not delivered to. */
+    void (*unsubscribe)(void *link, const char *channel, size_t channel_len, void *room);
+    /** Number, keep and pass on a message. The deliveries of one channel come in offset order on every node. The
+     *  publication's offset is ignored. */
+    int (*publish)(void *link, const srl_broker_channel *channel, int kind, const srl_publication *publication,
+                   srl_operation *operation);
+    /** Read history. SRL_ERR_UNRECOVERABLE as result if since_epoch is given and is not the channel's. */
+    int (*history)(void *link, const srl_broker_channel *channel, const srl_broker_query *query,
+                   srl_operation *operation);
+    /** A session is in the channel, until removed or, where nodes can crash, not renewed. Adding again renews. */
+    int (*presence_add)(void *link, const srl_broker_channel *channel, const srl_broker_member *member,
+                        srl_operation *operation);
+    /** It is not. Removing what is not there is no error. */
+    int (*presence_remove)(void *link, const srl_broker_channel *channel, const srl_broker_member *member,
+                           srl_operation *operation);
+    /** Who is in the channel, at most `limit` users, and the counts. */
+    int (*presence_list)(void *link, const srl_broker_channel *channel, uint32_t limit, srl_operation *operation);
+    /** The last reference is gone and no relay is attached. */
+    void (*destroy)(void *broker);
+} srl_broker_ops;
+
+/** Fill a table with NULL functions. */
+SRL_API void srl_broker_ops_init(srl_broker_ops *ops);
+
+/**
+ * Make a broker from the host's own functions.
+ *
+ * @param ops     all functions set; copied
+ * @param broker  handed to attach and destroy
+ * @param out     receives a handle with one reference
+ * @return 0, SRL_ERR_INVALID, SRL_ERR_NOMEM. After a failure destroy is not called.
+ */
+SRL_API int srl_broker_create(const srl_broker_ops *ops, void *broker, srl_broker **out);
+
+/**
+ * Make an in-memory broker to share among relays of one process; safe to use from their threads.
+ *
+ * @param allocator  its memory, copied; safe to call from all those threads; NULL: malloc
+ * @param out        receives a handle with one reference
+ * @return 0, SRL_ERR_INVALID, SRL_ERR_NOMEM
+ */
+SRL_API int srl_broker_create_memory(const srl_allocator *allocator, srl_broker **out);
+
+/** Give the host's reference back; any thread. The broker ends when no relay uses it any more. */
+SRL_API void srl_broker_release(srl_broker *broker);
+
+/** Answer an operation, exactly once, on the thread of its relay. */
+SRL_API void srl_operation_finish(srl_operation *operation, const srl_broker_result *result);
+
+/** A message for a room, on the relay's thread. `epoch` is the channel's; empty without history. */
+SRL_API void srl_node_deliver(srl_node *node, void *room, int kind, const srl_publication *publication,
+                              const char *epoch, size_t epoch_len);
+
+/** Have `process` called soon on the relay's thread; from any thread. */
+SRL_API void srl_node_wake(srl_node *node);
+
+/** Have `process` called at a time of the relay's monotonic clock (replaces an earlier time); on the relay's thread. */
+SRL_API void srl_node_set_timer(srl_node *node, uint64_t due_ms);
+
+/** The relay's clock and randomness. */
+SRL_API const srl_platform *srl_node_platform(const srl_node *node);
+
+SRL_END_DECLS
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * request.h - questions to the host, answered now or later.
+ *
+ * When a client connects, subscribes or publishes, the relay calls the hook of that kind with a request. The hook may
+ * answer at once, or keep the pointer and answer at any later time on the relay's thread (from another thread: through
+ * srl_relay_post()). While a request waits, later commands of the same session wait behind it; other sessions do not.
+ *
+ * Every request must be answered exactly once, by srl_request_accept(), srl_request_reject() or
+ * srl_request_disconnect(). The answer frees the request. If the session or the relay went away meanwhile, the answer
+ * returns SRL_ERR_CANCELLED and is otherwise harmless; the request's texts stay readable until then.
+ *
+ * A kind without a hook is decided by options: connect by "allow_anonymous", subscribe and publish by the channel
+ * options of those names. With a hook, the hook alone decides.
+ */
+#ifndef STREAMRELAY_REQUEST_H
+#define STREAMRELAY_REQUEST_H
+
+#include <streamrelay/api.h>
+
+SRL_BEGIN_DECLS
+
+/** What is asked. */
+typedef enum srl_request_type {
+    SRL_REQUEST_CONNECT = 1,   /**< may this connection come in, and who is it? */
+    SRL_REQUEST_SUBSCRIBE = 2, /**< may this session receive this channel? */
+    SRL_REQUEST_PUBLISH = 3    /**< may this session publish this? */
+} srl_request_type;
+
+/** The hooks. Each may be NULL. Fill the table with srl_hooks_init() before setting members. */
+typedef struct srl_hooks {
+    uint32_t size; /**< sizeof(srl_hooks), set by srl_hooks_init() */
+    void (*connect)(srl_request *request, void *user);
+    void (*subscribe)(srl_request *request, void *user);
+    void (*publish)(srl_request *request, void *user);
+} srl_hooks;
+
+/** Fill a table with NULL hooks. */
+SRL_API void srl_hooks_init(srl_hooks *hooks);
+
+/** An srl_request_type. */
+SRL_API int srl_request_kind(const srl_request *request);
+
+/** The session that asks, or NULL once it has gone. */
+SRL_API srl_session *srl_request_session(const srl_request *request);
+
+/** The session's user id ("" while unknown or anonymous) and its length. Never NULL. */
+SRL_API const char *srl_request_user(const srl_request *request, size_t *len);
+
+/** The channel; "" for connect. Never NULL. */
+SRL_API const char *srl_request_channel(const srl_request *request, size_t *len);
+
+/** The token given by the client with connect or subscribe, unescaped; "" if none. Never NULL. */
+SRL_API const char *srl_request_token(const srl_request *request, size_t *len);
+
+/**
+ * The client's JSON: with connect its "data", with publish the payload; "" if none. Never NULL. It is valid JSON,
+ * byte for byte as it was sent.
+ */
+SRL_API const char *srl_request_data(const srl_request *request, size_t *len);
+
+/**
+ * Who the user is (connect only). Not setting it, or an empty one, makes the session anonymous, which is refused with
+ * 101 unless "allow_anonymous" is on.
+ *
+ * @param user_id  UTF-8, at most "max_user_length" bytes
+ * @return 0, SRL_ERR_STATE (not a connect request), SRL_ERR_TOO_LARGE, SRL_ERR_UTF8, SRL_ERR_NOMEM
+ */
+SRL_API int srl_request_set_user(srl_request *request, const char *user_id, size_t user_id_len);
+
+/**
+ * JSON that other users are shown beside this one: in presence, join and leave, and with each publication (connect
+ * only).
+ *
+ * @return 0, SRL_ERR_STATE, SRL_ERR_JSON, SRL_ERR_TOO_LARGE ("max_info_bytes"), SRL_ERR_NOMEM
+ */
+SRL_API int srl_request_set_info(srl_request *request, const char *json, size_t json_len);
+
+/**
+ * JSON for the answer: with connect it is sent to the client as "data" of the reply; with publish it replaces the
+ * payload. Not for subscribe.
+ *
+ * @return 0, SRL_ERR_STATE, SRL_ERR_JSON, SRL_ERR_TOO_LARGE, SRL_ERR_NOMEM
+ */
+SRL_API int srl_request_set_data(srl_request *request, const char *json, size_t json_len);
+
+/**
+ * When the permission ends (connect only): `ttl_ms` after it is accepted the session is disconnected with 3005, unless
+ * srl_session_set_expiry() moves it. 0: never (the default).
+ *
+ * @return 0 or SRL_ERR_STATE
+ */
+SRL_API int srl_request_set_expiry(srl_request *request, uint64_t ttl_ms);
+
+/**
+ * Answer yes.
+ *
+ * @return 0; SRL_ERR_CANCELLED if nobody waits any more. Whatever it returns, the request is gone.
+ */
+SRL_API int srl_request_accept(srl_request *request);
+
+/**
+ * Answer no, with an error reply. A refused connect leaves the connection open for another try within
+ * "connect_timeout".
+ *
+ * @param code     a reply code of codes.h, or 400-1999 of your own; 0 is taken as 103
+ * @param message  text for the client, or NULL for the standard text of the code
+ * @return 0 or SRL_ERR_CANCELLED. Whatever it returns, the request is gone.
+ */
+SRL_API int srl_request_reject(srl_request *request, uint32_t code, const char *message, size_t message_len);
+
+/**
+ * Answer by closing the connection.
+ *
+ * @param code    a disconnect code of codes.h, or 4000-4999 of your own; 0 is taken as 3503
+ * @param reason  text for the client, or NULL for the standard text of the code
+ * @return 0 or SRL_ERR_CANCELLED. Whatever it returns, the request is gone.
+ */
+SRL_API int srl_request_disconnect(srl_request *request, uint32_t code, const char *reason, size_t reason_len);
+
+SRL_END_DECLS
+
+#endif

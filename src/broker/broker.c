@@ -1,0 +1,115 @@
+#include "broker/broker.h"
+
+#include <stdatomic.h>
+
+#include <streamrelay/error.h>
+
+struct srl_broker {
+    _Atomic uint32_t refs;
+    srl_allocator alloc;
+    srl_broker_ops ops;
+    void *state;
+};
+
+void srl_broker_ops_init(srl_broker_ops *ops)
+{
+    *ops = (srl_broker_ops){.size = sizeof(*ops)};
+}
+
+/* A table may come from a program built against a later header, as long as it does not use what came later. */
+static bool tail_is_empty(const srl_broker_ops *ops)
+{
+    const unsigned char *bytes = (const unsigned char *)ops;
+    for (size_t i = sizeof(*ops); i < ops->size; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_complete(const srl_broker_ops *ops)
+{
+    return ops->size >= sizeof(*ops) && ops->attach != NULL && ops->detach != NULL && ops->process != NULL &&
+           ops->subscribe != NULL && ops->unsubscribe != NULL && ops->publish != NULL && ops->history != NULL &&
+           ops->presence_add != NULL && ops->presence_remove != NULL && ops->presence_list != NULL &&
+           ops->destroy != NULL && tail_is_empty(ops);
+}
+
+int srl__broker_make(const srl_allocator *alloc, const srl_broker_ops *ops, void *state, srl_broker **out)
+{
+    if (ops == NULL || out == NULL || !is_complete(ops)) {
+        return SRL_ERR_INVALID;
+    }
+    srl_broker *broker = srl__alloc(alloc, sizeof(*broker));
+    if (broker == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    atomic_init(&broker->refs, 1);
+    broker->alloc = *alloc;
+    memcpy(&broker->ops, ops, sizeof(broker->ops));
+    broker->ops.size = sizeof(broker->ops);
+    broker->state = state;
+    *out = broker;
+    return SRL_OK;
+}
+
+int srl_broker_create(const srl_broker_ops *ops, void *broker, srl_broker **out)
+{
+    srl_allocator alloc;
+    if (!srl__allocator_take(&alloc, NULL)) {
+        return SRL_ERR_INVALID;
+    }
+    return srl__broker_make(&alloc, ops, broker, out);
+}
+
+void srl__broker_retain(srl_broker *broker)
+{
+    atomic_fetch_add_explicit(&broker->refs, 1, memory_order_relaxed);
+}
+
+void srl_broker_release(srl_broker *broker)
+{
+    if (broker == NULL || atomic_fetch_sub_explicit(&broker->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    srl_allocator alloc = broker->alloc;
+    broker->ops.destroy(broker->state);
+    srl__free(&alloc, broker, sizeof(*broker));
+}
+
+const srl_broker_ops *srl__broker_ops_of(const srl_broker *broker)
+{
+    return &broker->ops;
+}
+
+int srl__broker_attach(srl_broker *broker, srl_node *node, void **link)
+{
+    return broker->ops.attach(broker->state, node, link);
+}
+
+void srl_operation_finish(srl_operation *operation, const srl_broker_result *result)
+{
+    operation->done(operation, result);
+}
+
+void srl_node_deliver(srl_node *node, void *room, int kind, const srl_publication *publication, const char *epoch,
+                      size_t epoch_len)
+{
+    node->deliver(node, room, kind, publication, srl__slice_of(epoch, epoch_len));
+}
+
+void srl_node_wake(srl_node *node)
+{
+    node->wake(node);
+}
+
+void srl_node_set_timer(srl_node *node, uint64_t due_ms)
+{
+    node->set_timer(node, due_ms);
+}
+
+const srl_platform *srl_node_platform(const srl_node *node)
+{
+    return node->platform;
+}

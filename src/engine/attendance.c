@@ -1,0 +1,165 @@
+#include "engine/attendance.h"
+
+#include <streamrelay/codes.h>
+#include <streamrelay/error.h>
+
+#include "engine/relay.h"
+#include "engine/session.h"
+
+struct srl__attendance {
+    srl__call call;
+    srl_session *session; /* pinned */
+    srl__room *room;      /* pinned */
+    uint8_t join_leave;   /* whom to tell, as it was at the beginning */
+    bool counted;         /* the broker keeps presence of it */
+    bool adding;          /* the broker has not answered yet */
+    bool ended;
+};
+
+static void attendance_free(srl__attendance *attendance)
+{
+    srl__room *room = attendance->room;
+    srl_session *session = attendance->session;
+
+    srl__free(&room->relay->alloc, attendance, sizeof(*attendance));
+    srl__session_unpin(session);
+    srl__room_unpin(room);
+}
+
+static srl_broker_member member_of(const srl_session *session, char client[SRL_CLIENT_ID_LEN + 1])
+{
+    srl_publication who = srl__session_as_sender(session, client);
+    srl_broker_member member = {
+        .size = sizeof(member),
+        .client_len = who.client_len,
+        .client = who.client,
+        .user = who.user,
+        .user_len = who.user_len,
+        .info = who.info,
+        .info_len = who.info_len,
+    };
+
+    return member;
+}
+
+static void tell(const srl__attendance *attendance, int kind, bool user_changed)
+{
+    char client[SRL_CLIENT_ID_LEN + 1];
+    srl_publication who = srl__session_as_sender(attendance->session, client);
+    srl__room *room = attendance->room;
+    srl_relay *relay = room->relay;
+    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+
+    if (relay->link == NULL) {
+        return;
+    }
+    if ((attendance->join_leave & SRL__JOIN_LEAVE_SESSION) != 0) {
+        (void)srl__broker_ops_of(relay->broker)->publish(relay->link, &channel, kind, &who, srl__call_unheeded());
+    }
+    if ((attendance->join_leave & SRL__JOIN_LEAVE_USER) != 0 && user_changed) {
+        who.client_len = 0;
+        (void)srl__broker_ops_of(relay->broker)->publish(relay->link, &channel, kind, &who, srl__call_unheeded());
+    }
+}
+
+static void removed(srl__call *call, const srl_broker_result *result)
+{
+    srl__attendance *attendance = SRL__CONTAINER(call, srl__attendance, call);
+
+    if (result->error != SRL_ERR_NOT_FOUND) {
+        tell(attendance, SRL_MESSAGE_LEAVE, result->error == SRL_OK && result->user_sessions == 0);
+    }
+    attendance_free(attendance);
+}
+
+static void take_out(srl__attendance *attendance)
+{
+    char client[SRL_CLIENT_ID_LEN + 1];
+    srl_broker_member member = member_of(attendance->session, client);
+    srl__room *room = attendance->room;
+    srl_relay *relay = room->relay;
+    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+
+    if (attendance->counted && relay->link != NULL) {
+        srl__call_begin(relay, &attendance->call, removed);
+        if (srl__broker_ops_of(relay->broker)
+                ->presence_remove(relay->link, &channel, &member, &attendance->call.operation) == SRL_OK) {
+            return;
+        }
+        srl__call_abandon(&attendance->call);
+    }
+    tell(attendance, SRL_MESSAGE_LEAVE, false);
+    attendance_free(attendance);
+}
+
+static void added(srl__call *call, const srl_broker_result *result)
+{
+    srl__attendance *attendance = SRL__CONTAINER(call, srl__attendance, call);
+
+    attendance->adding = false;
+    attendance->counted = result->error == SRL_OK;
+    if (result->error != SRL_ERR_CANCELLED) {
+        tell(attendance, SRL_MESSAGE_JOIN, attendance->counted && result->user_sessions == 1);
+    }
+    if (attendance->ended) {
+        take_out(attendance);
+    }
+}
+
+static void count_in(srl__attendance *attendance)
+{
+    char client[SRL_CLIENT_ID_LEN + 1];
+    srl_broker_member member = member_of(attendance->session, client);
+    srl__room *room = attendance->room;
+    srl_relay *relay = room->relay;
+    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+    int error = SRL_OK;
+
+    attendance->adding = true;
+    srl__call_begin(relay, &attendance->call, added);
+    error =
+        srl__broker_ops_of(relay->broker)->presence_add(relay->link, &channel, &member, &attendance->call.operation);
+    if (error != SRL_OK) {
+        attendance->adding = false;
+        srl__call_abandon(&attendance->call);
+        srl__session_doom(attendance->session, SRL_DISCONNECT_INTERNAL);
+    }
+}
+
+void srl__attendance_begin(srl_session *session, srl__room *room)
+{
+    const srl__channel_settings *settings = srl__room_settings(room);
+    bool counted = settings->presence || (settings->join_leave & SRL__JOIN_LEAVE_USER) != 0;
+    srl__attendance *attendance = NULL;
+
+    if (!counted && settings->join_leave == SRL__JOIN_LEAVE_OFF) {
+        return;
+    }
+    attendance = srl__alloc_zeroed(&room->relay->alloc, sizeof(*attendance));
+    if (attendance == NULL) {
+        srl__session_doom(session, SRL_DISCONNECT_INTERNAL);
+        return;
+    }
+    attendance->session = session;
+    attendance->room = room;
+    attendance->join_leave = (uint8_t)settings->join_leave;
+    srl__session_pin(session);
+    srl__room_pin(room);
+    srl__subscriptions_find(&session->subscriptions, room)->is.attendance = attendance;
+    if (counted) {
+        count_in(attendance);
+    } else {
+        tell(attendance, SRL_MESSAGE_JOIN, false);
+    }
+}
+
+void srl__attendance_end(srl__attendance *attendance)
+{
+    if (attendance == NULL) {
+        return;
+    }
+    attendance->ended = true;
+    if (!attendance->adding) {
+        take_out(attendance);
+    }
+}

@@ -1,0 +1,46 @@
+/* A subscription being made: from the command until its session is a member of the room. Live publications that come
+ * meanwhile are kept, so that history, what was kept and what comes live follow each other without gap or repeat. */
+#ifndef SRL__JOINING_H
+#define SRL__JOINING_H
+
+#include "engine/rooms.h"
+#include "protocol/frame.h"
+
+typedef struct srl__position {
+    uint64_t offset;
+    srl__epoch epoch;
+} srl__position;
+
+struct srl__joining {
+    srl__call call;       /* reading history */
+    srl__list link;       /* in the room's joinings */
+    srl_session *session; /* NULL: given up while history is being read */
+    srl__room *room;      /* likewise not to be used then */
+    srl_relay *relay;
+    uint64_t id; /* of the command */
+    srl__position since;
+    bool recover;
+    bool reading;
+    bool spoiled;     /* a live publication could not be kept, or the room's positions started anew */
+    srl_frame **kept; /* consecutive live publications */
+    uint32_t kept_count;
+    uint32_t kept_capacity;
+    uint64_t kept_from; /* offset of the first */
+    size_t kept_bytes;
+};
+
+/* Begin for a session that has an entry for the room in its table and a place reserved in the room. The reply comes
+ * within the call or later. NULL when out of memory. */
+srl__joining *srl__joining_create(srl_session *session, srl__room *room, uint64_t id);
+void srl__joining_proceed(srl__joining *joining);
+
+/* Give up, because the session leaves. */
+void srl__joining_cancel(srl__joining *joining);
+
+/* Of a room: the broker has opened it, or has not; a live publication; a break in the positions. */
+void srl__joinings_proceed(srl__room *room);
+void srl__joinings_fail(srl__room *room, uint32_t code);
+void srl__joinings_keep(srl__room *room, srl_frame *frame, uint64_t offset);
+void srl__joinings_spoil(srl__room *room);
+
+#endif

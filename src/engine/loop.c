@@ -1,0 +1,145 @@
+/* The relay in the host's loop. */
+#include <limits.h>
+
+#include <streamrelay/error.h>
+
+#include "engine/keepalive.h"
+#include "engine/posts.h"
+#include "engine/relay.h"
+#include "engine/session.h"
+
+int srl_relay_fd(const srl_relay *relay)
+{
+    return relay->poller->ops->fd(relay->poller);
+}
+
+static bool broker_due(srl_relay *relay)
+{
+    return atomic_exchange(&relay->broker_woken, false) || relay->broker_has_more;
+}
+
+static void run_broker(srl_relay *relay)
+{
+    if (relay->link != NULL && broker_due(relay)) {
+        relay->broker_has_more =
+            srl__broker_ops_of(relay->broker)->process(relay->link, (uint32_t)relay->settings.work_budget) > 0;
+    }
+}
+
+static void end_all(srl_relay *relay)
+{
+    srl__list *next = NULL;
+
+    for (srl__list *link = relay->sessions.next; link != &relay->sessions; link = next) {
+        srl_session *session = SRL__CONTAINER(link, srl_session, link);
+
+        next = link->next;
+        srl__session_doom(session, session->code);
+    }
+}
+
+static void timer_due(srl_relay *relay, srl__timer *timer)
+{
+    if (timer == &relay->broker_timer) {
+        relay->broker_has_more = true;
+        run_broker(relay);
+    } else if (timer == &relay->shutdown_timer) {
+        end_all(relay);
+    } else {
+        srl__keepalive_due(SRL__CONTAINER(timer, srl_session, timer));
+    }
+}
+
+/* True if more timers are due than one turn handles. */
+static bool run_timers(srl_relay *relay)
+{
+    srl__timers_advance(&relay->timers, relay->now_ms);
+    for (uint64_t i = 0; i < relay->settings.work_budget; i++) {
+        srl__timer *timer = relay->destroyed ? NULL : srl__timers_take_due(&relay->timers);
+
+        if (timer == NULL) {
+            return false;
+        }
+        timer_due(relay, timer);
+    }
+    return true;
+}
+
+/* One turn, waiting at most timeout_ms for its first event; > 0 if more waits, < 0 if the poller failed. */
+static int turn(srl_relay *relay, int timeout_ms)
+{
+    int polled = relay->poller->ops->poll(relay->poller, timeout_ms, (unsigned)relay->settings.work_budget);
+    bool more = false;
+
+    if (polled < 0) {
+        return SRL_ERR_POLLER;
+    }
+    srl__relay_enter(relay);
+    if (polled & SRL__POLLED_DEADLINE) {
+        relay->armed_ms = SRL__TIMERS_NEVER;
+    }
+    run_broker(relay);
+    more = srl__posts_run(relay, (uint32_t)relay->settings.work_budget);
+    more = run_timers(relay) || more;
+    more = more || relay->broker_has_more || (polled & SRL__POLLED_MORE) != 0;
+    if (more && !relay->destroyed) {
+        relay->poller->ops->wake(relay->poller);
+    }
+    more = more && !relay->destroyed;
+    srl__relay_leave(relay);
+    return more;
+}
+
+int srl_relay_process(srl_relay *relay)
+{
+    return turn(relay, 0);
+}
+
+int32_t srl_relay_next_timeout_ms(srl_relay *relay)
+{
+    uint64_t next = srl__timers_next_ms(&relay->timers);
+    uint64_t now = relay->platform.monotonic_ms(relay->platform.user);
+
+    if (relay->broker_has_more || atomic_load(&relay->broker_woken) || srl__posts_wait(relay) || next <= now) {
+        return 0;
+    }
+    if (next == SRL__TIMERS_NEVER) {
+        return -1;
+    }
+    return next - now > INT32_MAX ? INT32_MAX : (int32_t)(next - now);
+}
+
+int srl_relay_run(srl_relay *relay)
+{
+    int result = SRL_OK;
+    int timeout_ms = 0;
+
+    if (relay->depth > 0 || relay->destroyed) {
+        return SRL_ERR_STATE;
+    }
+    relay->handles++; /* it may be destroyed meanwhile, but stays in memory */
+    relay->stopped = false;
+    while (!relay->stopped && result >= 0) {
+        result = turn(relay, timeout_ms);
+        timeout_ms = result > 0 ? 0 : -1;
+    }
+    srl__relay_enter(relay);
+    srl__relay_drop_handle(relay);
+    srl__relay_leave(relay);
+    return result < 0 ? result : SRL_OK;
+}
+
+void srl_relay_stop(srl_relay *relay)
+{
+    relay->stopped = true;
+}
+
+void srl_relay_cork(srl_relay *relay)
+{
+    srl__relay_enter(relay);
+}
+
+void srl_relay_uncork(srl_relay *relay)
+{
+    srl__relay_leave(relay);
+}

@@ -1,0 +1,343 @@
+#include "engine/options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <streamrelay/broker.h>
+#include <streamrelay/error.h>
+
+#include "broker/broker.h"
+#include "engine/options_table.h"
+
+typedef enum option_type { TYPE_BOOL, TYPE_NUMBER, TYPE_BYTES, TYPE_DURATION, TYPE_CHOICE } option_type;
+
+typedef struct option {
+    const char *name;
+    const char *default_value;
+    const char *text;
+    uint64_t lowest;
+    uint64_t highest;
+    size_t member; /* where its uint64_t is in srl__settings */
+    srl_option_scope scope;
+    option_type type;
+} option;
+
+#define RELAY_LINE(scope, type, member, def, low, high, text)                                                          \
+    {#member, (def), (text), (low), (high), offsetof(srl__settings, member), SRL_OPTION_##scope, TYPE_##type},
+#define CHANNEL_LINE(scope, type, member, def, low, high, text)                                                        \
+    {#member, (def), (text), (low), (high), offsetof(srl__settings, channel.member), SRL_OPTION_##scope, TYPE_##type},
+
+static const option table[] = {SRL__RELAY_OPTIONS(RELAY_LINE) SRL__CHANNEL_OPTIONS(CHANNEL_LINE)};
+
+enum { OPTION_COUNT = sizeof(table) / sizeof(table[0]) };
+
+static const char *const type_names[] = {"bool", "number", "bytes", "duration", "choice"};
+static const char *const join_leave_words[] = {"off", "session", "user", "both"};
+
+static const struct {
+    const char *word;
+    uint64_t value;
+} bool_words[] = {{"true", 1}, {"false", 0}, {"on", 1}, {"off", 0}, {"yes", 1}, {"no", 0}, {"1", 1}, {"0", 0}};
+
+static const struct {
+    const char *word;
+    option_type type;
+    uint64_t factor;
+} units[] = {{"m", TYPE_BYTES, 1048576},      {"k", TYPE_BYTES, 1024},     {"d", TYPE_DURATION, SRL__DAY},
+             {"h", TYPE_DURATION, SRL__HOUR}, {"m", TYPE_DURATION, 60000}, {"s", TYPE_DURATION, 1000},
+             {"ms", TYPE_DURATION, 1}};
+
+enum { UNIT_COUNT = sizeof(units) / sizeof(units[0]) };
+
+static const option *find(const char *name)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t *value_at(srl__settings *settings, const option *o)
+{
+    return (uint64_t *)(void *)((char *)settings + o->member);
+}
+
+static uint64_t value_of(const srl__settings *settings, const option *o)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, (const char *)settings + o->member, sizeof(value));
+    return value;
+}
+
+static bool parse_digits(const char **text, uint64_t *out)
+{
+    const char *at = *text;
+    uint64_t n = 0;
+
+    while (*at >= '0' && *at <= '9') {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (n > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        n = n * 10 + digit;
+        at++;
+    }
+    if (at == *text) {
+        return false;
+    }
+    *text = at;
+    *out = n;
+    return true;
+}
+
+static bool parse_scaled(const char *text, option_type type, uint64_t *out)
+{
+    uint64_t n = 0;
+
+    if (!parse_digits(&text, &n)) {
+        return false;
+    }
+    if (*text == '\0') {
+        *out = n;
+        return true;
+    }
+    for (size_t i = 0; i < UNIT_COUNT; i++) {
+        if (units[i].type == type && strcmp(units[i].word, text) == 0 && n <= UINT64_MAX / units[i].factor) {
+            *out = n * units[i].factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_word(const char *text, option_type type, uint64_t *out)
+{
+    if (type == TYPE_CHOICE) {
+        for (uint64_t i = 0; i <= SRL__JOIN_LEAVE_BOTH; i++) {
+            if (strcmp(text, join_leave_words[i]) == 0) {
+                *out = i;
+                return true;
+            }
+        }
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(bool_words) / sizeof(bool_words[0]); i++) {
+        if (strcmp(text, bool_words[i].word) == 0) {
+            *out = bool_words[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse(const option *o, const char *text, uint64_t *out)
+{
+    if (o->type == TYPE_BOOL || o->type == TYPE_CHOICE) {
+        return parse_word(text, o->type, out);
+    }
+    return parse_scaled(text, o->type, out);
+}
+
+/* A value as parse() takes it, in the largest unit that leaves a whole number; units[] is ordered for that. */
+static void format(const option *o, uint64_t value, char *out, size_t size)
+{
+    if (o->type == TYPE_CHOICE) {
+        (void)snprintf(out, size, "%s", join_leave_words[value & SRL__JOIN_LEAVE_BOTH]);
+        return;
+    }
+    if (o->type == TYPE_BOOL) {
+        (void)snprintf(out, size, "%s", value ? "true" : "false");
+        return;
+    }
+    for (size_t i = 0; i < UNIT_COUNT; i++) {
+        if (units[i].type == o->type && value > 0 && value % units[i].factor == 0) {
+            (void)snprintf(out, size, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].word);
+            return;
+        }
+    }
+    (void)snprintf(out, size, "%llu", (unsigned long long)value);
+}
+
+static void range_text(const option *o, char *out, size_t size)
+{
+    char lowest[32];
+    char highest[32];
+
+    if (o->type == TYPE_BOOL) {
+        (void)snprintf(out, size, "true, false");
+    } else if (o->type == TYPE_CHOICE) {
+        (void)snprintf(out, size, "off, session, user, both");
+    } else {
+        format(o, o->lowest, lowest, sizeof(lowest));
+        format(o, o->highest, highest, sizeof(highest));
+        (void)snprintf(out, size, "%s to %s", lowest, highest);
+    }
+}
+
+void srl__options_defaults(srl_options *options)
+{
+    memset(options, 0, sizeof(*options));
+    srl_allocator_init(&options->allocator);
+    srl_platform_init(&options->platform);
+    srl_hooks_init(&options->hooks);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        (void)parse(&table[i], table[i].default_value, value_at(&options->settings, &table[i]));
+    }
+}
+
+int srl_options_create(srl_options **out)
+{
+    srl_allocator system;
+    srl_options *options = NULL;
+
+    srl_allocator_init(&system);
+    options = srl__alloc(&system, sizeof(*options));
+    if (options == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    srl__options_defaults(options);
+    *out = options;
+    return SRL_OK;
+}
+
+void srl_options_destroy(srl_options *options)
+{
+    srl_allocator system;
+
+    if (options == NULL) {
+        return;
+    }
+    if (options->broker != NULL) {
+        srl_broker_release(options->broker);
+    }
+    srl_allocator_init(&system);
+    srl__free(&system, options, sizeof(*options));
+}
+
+int srl_options_set(srl_options *options, const char *name, const char *value)
+{
+    const option *o = find(name);
+    uint64_t n = 0;
+    char range[72];
+
+    if (o == NULL) {
+        (void)snprintf(options->error, sizeof(options->error), "there is no option '%.60s'", name);
+        return SRL_ERR_OPTION_UNKNOWN;
+    }
+    range_text(o, range, sizeof(range));
+    if (!parse(o, value, &n)) {
+        (void)snprintf(options->error, sizeof(options->error), "%s: '%.60s' is not a %s (%s)", name, value,
+                       type_names[o->type], range);
+        return SRL_ERR_OPTION_VALUE;
+    }
+    if (n < o->lowest || n > o->highest) {
+        (void)snprintf(options->error, sizeof(options->error), "%s: '%.60s' is not in the range %s", name, value,
+                       range);
+        return SRL_ERR_OPTION_VALUE;
+    }
+    *value_at(&options->settings, o) = n;
+    return SRL_OK;
+}
+
+int32_t srl_options_get(const srl_options *options, const char *name, char *out, size_t out_size)
+{
+    const option *o = find(name);
+    char text[32];
+    size_t len = 0;
+
+    if (o == NULL) {
+        return SRL_ERR_OPTION_UNKNOWN;
+    }
+    format(o, value_of(&options->settings, o), text, sizeof(text));
+    len = strlen(text);
+    if (len < out_size) {
+        memcpy(out, text, len + 1);
+    }
+    return (int32_t)len;
+}
+
+const char *srl_options_last_error(const srl_options *options)
+{
+    return options->error;
+}
+
+int srl_options_set_allocator(srl_options *options, const srl_allocator *allocator)
+{
+    return srl__allocator_take(&options->allocator, allocator) ? SRL_OK : SRL_ERR_INVALID;
+}
+
+int srl_options_set_platform(srl_options *options, const srl_platform *platform)
+{
+    if (platform == NULL || platform->size != sizeof(*platform) || platform->monotonic_ms == NULL ||
+        platform->wall_ms == NULL || platform->random == NULL) {
+        return SRL_ERR_INVALID;
+    }
+    options->platform = *platform;
+    return SRL_OK;
+}
+
+int srl_options_set_hooks(srl_options *options, const srl_hooks *hooks, void *user)
+{
+    if (hooks == NULL || hooks->size < offsetof(srl_hooks, publish) || hooks->size > sizeof(*hooks)) {
+        return SRL_ERR_INVALID;
+    }
+    srl_hooks_init(&options->hooks);
+    memcpy(&options->hooks, hooks, hooks->size);
+    options->hooks.size = sizeof(*hooks);
+    options->hooks_user = user;
+    return SRL_OK;
+}
+
+int srl_options_set_broker(srl_options *options, srl_broker *broker)
+{
+    if (broker != NULL) {
+        srl__broker_retain(broker);
+    }
+    if (options->broker != NULL) {
+        srl_broker_release(options->broker);
+    }
+    options->broker = broker;
+    return SRL_OK;
+}
+
+void srl_hooks_init(srl_hooks *hooks)
+{
+    memset(hooks, 0, sizeof(*hooks));
+    hooks->size = sizeof(*hooks);
+}
+
+int srl_options_describe(uint32_t index, srl_option_info *out)
+{
+    srl_option_info info;
+    uint32_t size = out->size;
+
+    if (index >= OPTION_COUNT) {
+        return SRL_ERR_NOT_FOUND;
+    }
+    info.size = size;
+    info.scope = (int32_t)table[index].scope;
+    info.name = table[index].name;
+    info.type = type_names[table[index].type];
+    info.default_value = table[index].default_value;
+    range_text(&table[index], info.range, sizeof(info.range));
+    info.text = table[index].text;
+    memcpy(out, &info, size < sizeof(info) ? size : sizeof(info));
+    return SRL_OK;
+}
+
+int srl__settings_check(const srl__settings *settings, char *error, size_t error_size)
+{
+    if (settings->ping_interval > 0 && settings->pong_timeout >= settings->ping_interval) {
+        (void)snprintf(error, error_size, "pong_timeout must be shorter than ping_interval");
+        return SRL_ERR_OPTION_VALUE;
+    }
+    if (settings->max_input_bytes < settings->max_message_bytes) {
+        (void)snprintf(error, error_size, "max_input_bytes must not be smaller than max_message_bytes");
+        return SRL_ERR_OPTION_VALUE;
+    }
+    return SRL_OK;
+}

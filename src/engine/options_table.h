@@ -1,0 +1,71 @@
+/* The table of options: X(scope, type, member of srl__settings, name, default, lowest, highest, text).
+ * Numbers are in the type's base unit: bytes, milliseconds. docs/options.md is made from it. */
+#ifndef SRL__OPTIONS_TABLE_H
+#define SRL__OPTIONS_TABLE_H
+
+#define SRL__HOUR UINT64_C(3600000)
+#define SRL__DAY  (24 * SRL__HOUR)
+
+#define SRL__RELAY_OPTIONS(X)                                                                                          \
+    X(RELAY, DURATION, ping_interval, "25s", 0, SRL__HOUR, "How often a session is sent a ping. 0: never.")            \
+    X(RELAY, DURATION, pong_timeout, "10s", 1, SRL__HOUR,                                                              \
+      "How long a client that said it answers pings may take before it is disconnected with 3012. Shorter than "       \
+      "ping_interval.")                                                                                                \
+    X(RELAY, DURATION, connect_timeout, "15s", 1, SRL__HOUR,                                                           \
+      "How long a new session may take to connect before it is disconnected with 3502.")                               \
+    X(RELAY, DURATION, close_timeout, "5s", 0, SRL__HOUR,                                                              \
+      "How long a session that is being disconnected may take to send what waits in its queue.")                       \
+    X(RELAY, BOOL, allow_anonymous, "false", 0, 1,                                                                     \
+      "Whether sessions without a user id may connect. Without a connect hook every session is one.")                  \
+    X(RELAY, NUMBER, max_sessions, "1000000", 1, UINT32_MAX,                                                           \
+      "Open sessions. Past it srl_session_open() returns SRL_ERR_LIMIT.")                                              \
+    X(RELAY, NUMBER, max_user_sessions, "1000", 1, UINT32_MAX,                                                         \
+      "Sessions of one user, on this relay; anonymous ones are not counted. Past it: disconnect 3504.")                \
+    X(RELAY, BYTES, max_user_length, "128", 1, 65535, "Length of a user id.")                                          \
+    X(RELAY, BYTES, max_info_bytes, "4k", 2, 1048576, "Length of the JSON that a user shows to others.")               \
+    X(RELAY, NUMBER, max_channels, "128", 1, 1000000, "Channels of one session. Past it: error 106.")                  \
+    X(RELAY, BYTES, max_channel_length, "255", 1, 4096, "Length of a channel name. Past it: error 107.")               \
+    X(RELAY, NUMBER, max_rooms, "1000000", 1, UINT32_MAX,                                                              \
+      "Channels with subscribers on this relay. Past it: error 106.")                                                  \
+    X(RELAY, BYTES, max_message_bytes, "64k", 64, 67108864,                                                            \
+      "Length of one incoming message. Past it: disconnect 3501.")                                                     \
+    X(RELAY, NUMBER, max_commands, "256", 1, 1000000, "Commands in one incoming message. Past it: disconnect 3501.")   \
+    X(RELAY, NUMBER, max_json_depth, "32", 3, 128,                                                                     \
+      "Arrays and objects inside each other in JSON. Past it: error 107.")                                             \
+    X(RELAY, BYTES, max_queue_bytes, "1m", 1024, UINT32_MAX,                                                           \
+      "Bytes that may wait for a transport that takes no more. Past it: disconnect 3008 (slow).")                      \
+    X(RELAY, BYTES, max_input_bytes, "128k", 64, 67108864,                                                             \
+      "Bytes of commands that may wait behind one that the host has not answered yet. Past it: disconnect 3013.")      \
+    X(RELAY, NUMBER, publish_rate, "100", 0, 1000000,                                                                  \
+      "Publications per second of one session, on average. 0: as many as it likes. Past it: error 111.")               \
+    X(RELAY, NUMBER, publish_burst, "200", 1, 1000000, "Publications that one session may send at once.")              \
+    X(RELAY, NUMBER, max_history_read, "1000", 1, 1000000, "Publications in the answer to one history command.")       \
+    X(RELAY, NUMBER, max_recovery, "5000", 1, 1000000,                                                                 \
+      "Publications that a subscription may have missed and still be recovered.")                                      \
+    X(RELAY, NUMBER, max_presence_users, "1000", 0, 1000000,                                                           \
+      "Users listed in the answer to one presence command; the counts are always of all.")                             \
+    X(RELAY, NUMBER, max_posted, "65536", 1, UINT32_MAX,                                                               \
+      "Functions that may wait after srl_relay_post(). Past it: SRL_ERR_LIMIT.")                                       \
+    X(RELAY, NUMBER, work_budget, "1024", 1, UINT32_MAX,                                                               \
+      "Timers, posted functions and deliveries of each kind that one srl_relay_process() handles.")
+
+#define SRL__CHANNEL_OPTIONS(X)                                                                                        \
+    X(CHANNEL, NUMBER, history_size, "0", 0, 1000000,                                                                  \
+      "Publications that a channel keeps. 0: no history, no offsets, no recovery.")                                    \
+    X(CHANNEL, DURATION, history_ttl, "1h", 0, 3650 * SRL__DAY, "How long a publication is kept. 0: no age limit.")    \
+    X(CHANNEL, DURATION, history_meta_ttl, "30d", 0, 3650 * SRL__DAY,                                                  \
+      "How long offset and epoch of an unused channel outlive its last publication. 0: for ever.")                     \
+    X(CHANNEL, BOOL, presence, "false", 0, 1, "Whether subscribers may ask who is in the channel.")                    \
+    X(CHANNEL, CHOICE, join_leave, "off", 0, SRL__JOIN_LEAVE_BOTH,                                                     \
+      "Whether subscribers are told of others coming and going: each session, each user (first session in, last "      \
+      "session out), or both.")                                                                                        \
+    X(CHANNEL, BOOL, subscribe, "true", 0, 1,                                                                          \
+      "Whether connected users may subscribe. Only used where no subscribe hook is set.")                              \
+    X(CHANNEL, BOOL, publish, "false", 0, 1,                                                                           \
+      "Whether subscribers of the channel may publish. Only used where no publish hook is set.")                       \
+    X(CHANNEL, BOOL, anonymous, "false", 0, 1, "Whether the two options above hold for anonymous users too.")          \
+    X(CHANNEL, NUMBER, max_subscribers, "1000000", 1, UINT32_MAX,                                                      \
+      "Sessions in the channel on this relay. Past it: error 106.")                                                    \
+    X(CHANNEL, BYTES, max_publish_bytes, "64k", 1, 67108864, "Length of one publication's JSON. Past it: error 107.")
+
+#endif

@@ -1,0 +1,16 @@
+/* Publishing, by clients and by the host. */
+#ifndef SRL__PUBLISH_H
+#define SRL__PUBLISH_H
+
+#include "engine/session.h"
+
+/* Whether the session has used up its publications for now; counts this one if not. */
+bool srl__publish_over_rate(srl_session *session);
+
+/* 0, or the reply code for a payload that the channel does not take. */
+uint32_t srl__publish_check_size(srl_relay *relay, srl__slice channel, srl__slice data);
+
+/* Do it, permission given; the reply goes out in the call or later. */
+void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data);
+
+#endif

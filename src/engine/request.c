@@ -1,0 +1,322 @@
+#include "engine/request.h"
+
+#include <stdio.h>
+
+#include <streamrelay/codes.h>
+#include <streamrelay/error.h>
+
+#include "base/utf8.h"
+#include "engine/input.h"
+#include "engine/publish.h"
+#include "engine/relay.h"
+
+typedef struct owned_text {
+    char *data;
+    size_t len;
+} owned_text;
+
+struct srl_request {
+    srl_relay *relay;
+    srl_session *session; /* NULL: cancelled */
+    int kind;
+    uint64_t id;
+    srl__subscribe_wish wish; /* subscribe */
+    bool answers_pings;       /* connect */
+    uint64_t ttl_ms;          /* connect */
+    owned_text user;          /* set by the host, like the next two */
+    owned_text info;
+    owned_text reply_data;
+    srl__slice channel; /* these three are in the block's tail */
+    srl__slice token;
+    srl__slice data;
+    size_t size; /* of the block */
+};
+
+static srl__slice copy_text(char **at, srl__slice text)
+{
+    srl__slice copy = srl__slice_of(*at, text.len);
+
+    if (text.len > 0) {
+        memcpy(*at, text.data, text.len);
+    }
+    (*at)[text.len] = '\0';
+    *at += text.len + 1;
+    return copy;
+}
+
+static srl_request *request_create(srl_session *session, int kind, const srl__command *command)
+{
+    srl_relay *relay = session->relay;
+    size_t size = sizeof(srl_request) + command->channel.len + command->token.len + command->data.len + 3;
+    srl_request *request = srl__alloc_zeroed(&relay->alloc, size);
+    char *at = NULL;
+
+    if (request == NULL) {
+        return NULL;
+    }
+    at = (char *)(request + 1);
+    request->relay = relay;
+    request->session = session;
+    request->kind = kind;
+    request->id = command->id;
+    request->size = size;
+    request->answers_pings = command->answers_pings;
+    request->channel = copy_text(&at, command->channel);
+    request->token = copy_text(&at, command->token);
+    request->data = copy_text(&at, command->data);
+    srl__subscribe_wish_of(command, &request->wish);
+    return request;
+}
+
+static void text_free(const srl_relay *relay, owned_text *text)
+{
+    srl__free_bytes(&relay->alloc, text->data, text->len);
+}
+
+static void request_free(srl_request *request)
+{
+    srl_relay *relay = request->relay;
+
+    text_free(relay, &request->user);
+    text_free(relay, &request->info);
+    text_free(relay, &request->reply_data);
+    srl__free(&relay->alloc, request, request->size);
+    srl__relay_drop_handle(relay);
+}
+
+static srl__command_type command_of(const srl_request *request)
+{
+    switch (request->kind) {
+    case SRL_REQUEST_CONNECT:
+        return SRL__COMMAND_CONNECT;
+    case SRL_REQUEST_SUBSCRIBE:
+        return SRL__COMMAND_SUBSCRIBE;
+    default:
+        return SRL__COMMAND_PUBLISH;
+    }
+}
+
+static srl__reply_to reply_to(const srl_request *request)
+{
+    return (srl__reply_to){request->id, command_of(request), request->channel};
+}
+
+void srl__request_ask(srl_session *session, srl__hook hook, int kind, const srl__command *command)
+{
+    srl_relay *relay = session->relay;
+    srl_request *request = request_create(session, kind, command);
+
+    if (request == NULL) {
+        srl__reply_to to = {command->id, command->type, command->channel};
+
+        srl__session_reply_error(session, &to, SRL_REPLY_INTERNAL, srl__slice_of("", 0));
+        return;
+    }
+    relay->handles++;
+    session->request = request;
+    hook(request, relay->hooks_user);
+}
+
+void srl__request_cancel(srl_session *session)
+{
+    if (session->request != NULL) {
+        session->request->session = NULL;
+        session->request = NULL;
+    }
+}
+
+/* Take the request from its session, which goes on with what waited behind it. NULL if it was cancelled. */
+static srl_session *conclude(srl_request *request)
+{
+    srl_session *session = request->session;
+
+    if (session != NULL) {
+        session->request = NULL;
+        srl__input_resume_later(session);
+    }
+    return session;
+}
+
+static srl__slice slice_of(const owned_text *text)
+{
+    return srl__slice_of(text->data, text->len);
+}
+
+static void grant(srl_request *request, srl_session *session)
+{
+    srl__reply_to to = reply_to(request);
+
+    switch (request->kind) {
+    case SRL_REQUEST_CONNECT:
+        session->answers_pings = request->answers_pings;
+        srl__session_accept(session, &to, slice_of(&request->user), slice_of(&request->info),
+                            slice_of(&request->reply_data), request->ttl_ms);
+        break;
+    case SRL_REQUEST_SUBSCRIBE:
+        srl__subscribe(session, request->channel, &request->wish);
+        break;
+    default:
+        srl__publish(session, &to, request->reply_data.data != NULL ? slice_of(&request->reply_data) : request->data);
+        break;
+    }
+}
+
+int srl_request_accept(srl_request *request)
+{
+    srl_relay *relay = request->relay;
+    srl_session *session = NULL;
+
+    srl__relay_enter(relay);
+    session = conclude(request);
+    if (session != NULL) {
+        grant(request, session);
+    }
+    request_free(request);
+    srl__relay_leave(relay);
+    return session != NULL ? SRL_OK : SRL_ERR_CANCELLED;
+}
+
+int srl_request_reject(srl_request *request, uint32_t code, const char *message, size_t message_len)
+{
+    srl_relay *relay = request->relay;
+    srl_session *session = NULL;
+
+    srl__relay_enter(relay);
+    session = conclude(request);
+    if (session != NULL) {
+        srl__reply_to to = reply_to(request);
+
+        srl__session_reply_error(session, &to, code != 0 ? code : SRL_REPLY_PERMISSION_DENIED,
+                                 srl__slice_of(message, message != NULL ? message_len : 0));
+    }
+    request_free(request);
+    srl__relay_leave(relay);
+    return session != NULL ? SRL_OK : SRL_ERR_CANCELLED;
+}
+
+int srl_request_disconnect(srl_request *request, uint32_t code, const char *reason, size_t reason_len)
+{
+    srl_relay *relay = request->relay;
+    srl_session *session = NULL;
+
+    srl__relay_enter(relay);
+    session = conclude(request);
+    if (session != NULL) {
+        srl__session_disconnect(session, code != 0 ? code : SRL_DISCONNECT_FORCE_DISCONNECT,
+                                srl__slice_of(reason, reason != NULL ? reason_len : 0));
+    }
+    request_free(request);
+    srl__relay_leave(relay);
+    return session != NULL ? SRL_OK : SRL_ERR_CANCELLED;
+}
+
+static int set_text(srl_request *request, owned_text *slot, const char *data, size_t len)
+{
+    char *copy = srl__copy_bytes(&request->relay->alloc, data, len);
+
+    if (copy == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    text_free(request->relay, slot);
+    slot->data = copy;
+    slot->len = len;
+    return SRL_OK;
+}
+
+static int set_json(srl_request *request, owned_text *slot, const char *json, size_t len)
+{
+    srl__json_error problem;
+    char text[160];
+    int error = SRL_OK;
+
+    if (!srl__json_validate(srl__slice_of(json, len), &request->relay->json_limits, NULL, &problem)) {
+        (void)srl__json_error_text(&problem, text, sizeof(text));
+        return srl__relay_fail(request->relay, SRL_ERR_JSON, text);
+    }
+    error = set_text(request, slot, json, len);
+    if (error == SRL_OK) {
+        srl__json_flatten(slot->data, slot->len);
+    }
+    return error;
+}
+
+int srl_request_set_user(srl_request *request, const char *user_id, size_t user_id_len)
+{
+    if (request->kind != SRL_REQUEST_CONNECT) {
+        return SRL_ERR_STATE;
+    }
+    if (user_id_len > request->relay->settings.max_user_length) {
+        return SRL_ERR_TOO_LARGE;
+    }
+    if (!srl__utf8_valid(user_id, user_id_len)) {
+        return SRL_ERR_UTF8;
+    }
+    return set_text(request, &request->user, user_id, user_id_len);
+}
+
+int srl_request_set_info(srl_request *request, const char *json, size_t json_len)
+{
+    if (request->kind != SRL_REQUEST_CONNECT) {
+        return SRL_ERR_STATE;
+    }
+    if (json_len > request->relay->settings.max_info_bytes) {
+        return SRL_ERR_TOO_LARGE;
+    }
+    return set_json(request, &request->info, json, json_len);
+}
+
+int srl_request_set_data(srl_request *request, const char *json, size_t json_len)
+{
+    if (request->kind == SRL_REQUEST_SUBSCRIBE) {
+        return SRL_ERR_STATE;
+    }
+    if (json_len > request->relay->settings.max_message_bytes) {
+        return SRL_ERR_TOO_LARGE;
+    }
+    return set_json(request, &request->reply_data, json, json_len);
+}
+
+int srl_request_set_expiry(srl_request *request, uint64_t ttl_ms)
+{
+    if (request->kind != SRL_REQUEST_CONNECT) {
+        return SRL_ERR_STATE;
+    }
+    request->ttl_ms = ttl_ms;
+    return SRL_OK;
+}
+
+int srl_request_kind(const srl_request *request)
+{
+    return request->kind;
+}
+
+srl_session *srl_request_session(const srl_request *request)
+{
+    return request->session;
+}
+
+const char *srl_request_user(const srl_request *request, size_t *len)
+{
+    srl__slice user = request->session != NULL ? srl__session_user(request->session) : srl__slice_of("", 0);
+
+    *len = user.len;
+    return user.data;
+}
+
+const char *srl_request_channel(const srl_request *request, size_t *len)
+{
+    *len = request->channel.len;
+    return request->channel.data;
+}
+
+const char *srl_request_token(const srl_request *request, size_t *len)
+{
+    *len = request->token.len;
+    return request->token.data;
+}
+
+const char *srl_request_data(const srl_request *request, size_t *len)
+{
+    *len = request->data.len;
+    return request->data.data;
+}

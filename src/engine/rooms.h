@@ -1,0 +1,76 @@
+/* The live state of a channel on this node: who is subscribed, and how far it has come. */
+#ifndef SRL__ROOMS_H
+#define SRL__ROOMS_H
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "engine/call.h"
+#include "engine/fanout.h"
+#include "engine/settings.h"
+#include "engine/subscriptions.h"
+
+enum { SRL__EPOCH_MAX = 32 };
+
+/* An epoch by value; a longer one is no epoch of ours. */
+typedef struct srl__epoch {
+    uint8_t len;
+    char text[SRL__EPOCH_MAX];
+} srl__epoch;
+
+bool srl__epoch_set(srl__epoch *epoch, srl__slice text);
+static inline srl__slice srl__epoch_slice(const srl__epoch *epoch)
+{
+    return srl__slice_of(epoch->text, epoch->len);
+}
+
+struct srl__room {
+    srl_session **members; /* subscriptions that are live, dense; has room for those being made as well */
+    uint32_t member_count;
+    uint32_t member_capacity;
+    uint32_t joining_count;
+    uint32_t pins;      /* reasons to keep the memory */
+    uint8_t open;       /* the broker delivers */
+    uint8_t positioned; /* offset and epoch are known: the channel has history */
+    uint8_t closed;     /* out of the relay's map */
+    srl__epoch epoch;
+    uint64_t offset; /* of the last delivered publication */
+    srl__list joinings;
+    srl__gathered gathered;
+    srl__call opening; /* the broker's subscribe */
+    srl_relay *relay;
+    const srl__channel_settings *settings;
+    uint32_t settings_generation;
+    uint32_t name_len;
+    char name[];
+};
+
+static inline srl__slice srl__room_name(const srl__room *room)
+{
+    return srl__slice_of(room->name, room->name_len);
+}
+
+/* The room of a channel, or NULL. */
+srl__room *srl__room_find(srl_relay *relay, srl__slice channel);
+
+/* The room of a channel, made if there is none, with a pin for the caller. SRL_OK, SRL_ERR_LIMIT, SRL_ERR_NOMEM, or
+ * what the broker answered at once. */
+int srl__room_open(srl_relay *relay, srl__slice channel, srl__room **out);
+
+const srl__channel_settings *srl__room_settings(srl__room *room);
+
+void srl__room_pin(srl__room *room);
+/* A room that nobody pins, is in or is joining leaves the broker and is freed. */
+void srl__room_unpin(srl__room *room);
+
+/* Room for one more member, so that making it one cannot fail. */
+bool srl__room_reserve(srl__room *room);
+void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription);
+void srl__room_remove_member(srl__room *room, srl_session *session, srl__subscription *subscription);
+
+/* From the broker. */
+void srl__room_deliver(srl_node *node, void *room, int kind, const srl_publication *publication, srl__slice epoch);
+
+/* Free what is left when the relay ends. */
+void srl__rooms_free(srl_relay *relay);
+
+#endif

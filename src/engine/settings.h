@@ -1,0 +1,51 @@
+/* The values of all options, as the engine reads them. The table that names them is options_table.h. */
+#ifndef SRL__SETTINGS_H
+#define SRL__SETTINGS_H
+
+#include <stdint.h>
+
+/* Values of the choice "join_leave", as bits. */
+enum { SRL__JOIN_LEAVE_OFF = 0, SRL__JOIN_LEAVE_SESSION = 1, SRL__JOIN_LEAVE_USER = 2, SRL__JOIN_LEAVE_BOTH = 3 };
+
+typedef struct srl__channel_settings {
+    uint64_t history_size;
+    uint64_t history_ttl;
+    uint64_t history_meta_ttl;
+    uint64_t presence;
+    uint64_t join_leave;
+    uint64_t subscribe;
+    uint64_t publish;
+    uint64_t anonymous;
+    uint64_t max_subscribers;
+    uint64_t max_publish_bytes;
+} srl__channel_settings;
+
+typedef struct srl__settings {
+    uint64_t ping_interval;
+    uint64_t pong_timeout;
+    uint64_t connect_timeout;
+    uint64_t close_timeout;
+    uint64_t allow_anonymous;
+    uint64_t max_sessions;
+    uint64_t max_user_sessions;
+    uint64_t max_user_length;
+    uint64_t max_info_bytes;
+    uint64_t max_channels;
+    uint64_t max_channel_length;
+    uint64_t max_rooms;
+    uint64_t max_message_bytes;
+    uint64_t max_commands;
+    uint64_t max_json_depth;
+    uint64_t max_queue_bytes;
+    uint64_t max_input_bytes;
+    uint64_t publish_rate;
+    uint64_t publish_burst;
+    uint64_t max_history_read;
+    uint64_t max_recovery;
+    uint64_t max_presence_users;
+    uint64_t max_posted;
+    uint64_t work_budget;
+    srl__channel_settings channel;
+} srl__settings;
+
+#endif

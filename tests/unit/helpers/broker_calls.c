@@ -1,0 +1,131 @@
+#include "helpers/broker_calls.h"
+
+#include <streamrelay/session.h>
+
+srl_broker_channel srl_test_channel(const char *name, uint32_t history_size)
+{
+    return (srl_broker_channel){
+        .size = sizeof(srl_broker_channel), .history_size = history_size, .name = name, .name_len = strlen(name)};
+}
+
+srl_publication srl_test_publication(const char *data)
+{
+    return (srl_publication){.size = sizeof(srl_publication), .data = data, .data_len = strlen(data)};
+}
+
+static void copy_text(char *out, size_t capacity, const char *text, size_t len)
+{
+    size_t n = len < capacity - 1 ? len : capacity - 1;
+    if (n > 0) {
+        memcpy(out, text, n);
+    }
+    out[n] = '\0';
+}
+
+static void copy_presence(srl_test_answer *answer, const srl_presence *presence)
+{
+    answer->num_users = presence->num_users;
+    answer->num_sessions = presence->num_sessions;
+    for (uint32_t i = 0; i < presence->count && i < 16; i++) {
+        const srl_presence_user *user = &presence->users[i];
+        copy_text(answer->users[i].user, sizeof(answer->users[i].user), user->user, user->user_len);
+        copy_text(answer->users[i].info, sizeof(answer->users[i].info), user->info, user->info_len);
+        answer->users[i].sessions = user->sessions;
+    }
+    answer->listed = presence->count;
+}
+
+static void on_answer(srl_operation *operation, const srl_broker_result *result)
+{
+    srl_test_answer *answer = (srl_test_answer *)(void *)operation;
+    answer->answers++;
+    answer->error = result->error;
+    answer->offset = result->offset;
+    copy_text(answer->epoch, sizeof(answer->epoch), result->epoch, result->epoch_len);
+    answer->count = result->publication_count;
+    for (uint32_t i = 0; i < result->publication_count && i < 64; i++) {
+        const srl_publication *publication = &result->publications[i];
+        answer->offsets[i] = publication->offset;
+        copy_text(answer->data[i], sizeof(answer->data[i]), publication->data, publication->data_len);
+    }
+    answer->user_sessions = result->user_sessions;
+    if (result->presence != NULL) {
+        copy_presence(answer, result->presence);
+    }
+    if (answer->then != NULL) {
+        answer->then(answer, result);
+    }
+}
+
+void srl_test_answer_begin(srl_test_answer *answer)
+{
+    void (*then)(srl_test_answer *, const srl_broker_result *) = answer->then;
+    void *user = answer->user;
+    *answer = (srl_test_answer){.operation = {.done = on_answer}, .then = then, .user = user};
+}
+
+void srl_test_subscribe(srl_test_node *node, const srl_broker_channel *channel, void *room, srl_test_answer *answer)
+{
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->subscribe(node->link, channel, room, &answer->operation);
+}
+
+void srl_test_publish(srl_test_node *node, const srl_broker_channel *channel, int kind, const char *data,
+                      srl_test_answer *answer)
+{
+    srl_publication publication = srl_test_publication(data);
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->publish(node->link, channel, kind, &publication, &answer->operation);
+}
+
+void srl_test_history(srl_test_node *node, const srl_broker_channel *channel, uint64_t since, const char *epoch,
+                      uint32_t limit, bool reverse, srl_test_answer *answer)
+{
+    srl_broker_query query = {.size = sizeof(query),
+                              .limit = limit,
+                              .since_offset = since,
+                              .since_epoch = epoch,
+                              .since_epoch_len = strlen(epoch),
+                              .reverse = reverse};
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->history(node->link, channel, &query, &answer->operation);
+}
+
+static srl_broker_member member_of(const char *client, const char *user, const char *info, char *client_id)
+{
+    memset(client_id, '-', SRL_CLIENT_ID_LEN);
+    memcpy(client_id, client, strlen(client));
+    return (srl_broker_member){.size = sizeof(srl_broker_member),
+                               .client_len = SRL_CLIENT_ID_LEN,
+                               .client = client_id,
+                               .user = user,
+                               .user_len = strlen(user),
+                               .info = info,
+                               .info_len = strlen(info)};
+}
+
+void srl_test_presence_add(srl_test_node *node, const srl_broker_channel *channel, const char *client, const char *user,
+                           const char *info, srl_test_answer *answer)
+{
+    char client_id[SRL_CLIENT_ID_LEN];
+    srl_broker_member member = member_of(client, user, info, client_id);
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->presence_add(node->link, channel, &member, &answer->operation);
+    memset(client_id, '!', sizeof(client_id));
+}
+
+void srl_test_presence_remove(srl_test_node *node, const srl_broker_channel *channel, const char *client,
+                              const char *user, srl_test_answer *answer)
+{
+    char client_id[SRL_CLIENT_ID_LEN];
+    srl_broker_member member = member_of(client, user, "", client_id);
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->presence_remove(node->link, channel, &member, &answer->operation);
+}
+
+void srl_test_presence_list(srl_test_node *node, const srl_broker_channel *channel, uint32_t limit,
+                            srl_test_answer *answer)
+{
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->presence_list(node->link, channel, limit, &answer->operation);
+}

@@ -1,0 +1,52 @@
+/* The calls of a broker with simple arguments, and a copy of what they were answered. */
+#ifndef SRL_TEST_BROKER_CALLS_H
+#define SRL_TEST_BROKER_CALLS_H
+
+#include "helpers/fake_node.h"
+
+/* An operation and a copy of its answer. */
+typedef struct srl_test_answer {
+    srl_operation operation;
+    int returned; /* by the function itself */
+    int answers;  /* how often it was finished */
+    int error;
+    uint64_t offset;
+    char epoch[16];
+    uint32_t count;
+    uint64_t offsets[64];
+    char data[64][32];
+    uint32_t user_sessions;
+    uint32_t listed;
+    uint32_t num_users;
+    uint32_t num_sessions;
+    struct {
+        char user[32];
+        char info[32];
+        uint32_t sessions;
+    } users[16];
+    /* Called within the finish, after the copy; may be NULL. */
+    void (*then)(struct srl_test_answer *answer, const srl_broker_result *result);
+    void *user;
+} srl_test_answer;
+
+/* Options that most tests use. */
+srl_broker_channel srl_test_channel(const char *name, uint32_t history_size);
+srl_publication srl_test_publication(const char *data);
+
+/* Ready for a call; keeps `then` and `user`. */
+void srl_test_answer_begin(srl_test_answer *answer);
+
+/* Calls without waiting for the answer. */
+void srl_test_subscribe(srl_test_node *node, const srl_broker_channel *channel, void *room, srl_test_answer *answer);
+void srl_test_publish(srl_test_node *node, const srl_broker_channel *channel, int kind, const char *data,
+                      srl_test_answer *answer);
+void srl_test_history(srl_test_node *node, const srl_broker_channel *channel, uint64_t since, const char *epoch,
+                      uint32_t limit, bool reverse, srl_test_answer *answer);
+void srl_test_presence_add(srl_test_node *node, const srl_broker_channel *channel, const char *client, const char *user,
+                           const char *info, srl_test_answer *answer);
+void srl_test_presence_remove(srl_test_node *node, const srl_broker_channel *channel, const char *client,
+                              const char *user, srl_test_answer *answer);
+void srl_test_presence_list(srl_test_node *node, const srl_broker_channel *channel, uint32_t limit,
+                            srl_test_answer *answer);
+
+#endif
