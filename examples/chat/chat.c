@@ -213,7 +213,8 @@ static void turn_ends(void *user)
 static void relay_ready(void *user)
 {
     chat_app *chat = user;
-    srl_relay_process(chat->relay);
+    if (srl_relay_process(chat->relay) < 0)
+        server_stop(chat->server);
 }
 
 /* ---- something that the host itself publishes ---- */

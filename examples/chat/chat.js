@@ -90,6 +90,7 @@ function listen(channel) {
   channel
     .on('subscribed', (details) => synchronize(room(), details))
     .on('restart', () => room().restart())
+    .on('gap', () => room().breakOff('Not everything could be recovered; the history was read again.'))
     .on('message', (publication) => received(room(), publication))
     .on('join', (info) => cameOrWent(room(), info, true))
     .on('leave', (info) => cameOrWent(room(), info, false))
@@ -134,7 +135,8 @@ function openRoom(room) {
   }
   active = room;
   sessionStorage.setItem('room', room.name);
-  for (const each of rooms.values()) each.button.button.toggleAttribute('aria-current', each === room);
+  for (const { button } of rooms.values()) button.button.removeAttribute('aria-current');
+  room.button.button.setAttribute('aria-current', 'page');
   $('room-name').textContent = room.title;
   $('room-topic').textContent = room.readOnly ? 'Announcements by the server' : 'Everybody with a name may write here';
   $('composer').hidden = room.readOnly || me === '';
@@ -166,10 +168,6 @@ async function synchronize(room, { wasRecovering, recovered, missed }) {
     reconnected.recovered += missed;
     if (!recovered) reconnected.lost++;
     showReconnected();
-  }
-  if (wasRecovering && !recovered) {
-    room.clear();
-    room.note('Not everything could be recovered; the history was read again.', 'bad');
   }
   if (!recovered) await readHistory(room);
   sendPending(room);
@@ -389,6 +387,7 @@ function closeDrawers() {
 
 function looked() {
   if (document.hidden || !active) return;
+  client.retryNow();
   if (active.atBottom) {
     active.showUnreadLine();
     showUnread();

@@ -1,6 +1,7 @@
 #include "chat_args.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char USAGE[] =
@@ -27,13 +28,23 @@ static int add_setting(chat_args *args, char *value)
     return -1;
 }
 
+static int set_port(chat_args *args, const char *value)
+{
+    char *end;
+    unsigned long port = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || port > 65535)
+        return complain("not a port: ", value);
+    args->port = value;
+    return -1;
+}
+
 static int take(chat_args *args, const char *name, char *value)
 {
     if (strcmp(name, "--redis") == 0)
         return complain("--redis: this build has no Redis broker yet", "");
-    if (strcmp(name, "--port") == 0) {
-        args->port = value;
-    } else if (strcmp(name, "--host") == 0) {
+    if (strcmp(name, "--port") == 0)
+        return set_port(args, value);
+    if (strcmp(name, "--host") == 0) {
         args->host = value;
     } else if (strcmp(name, "--set") == 0) {
         return add_setting(args, value);

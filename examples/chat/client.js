@@ -37,7 +37,8 @@ export class RelayError extends Error {
 }
 
 // Events: 'subscribed' ({ wasRecovering, recovered, from, missed }), 'message' (publication), 'restart' (offsets begin
-// anew), 'join' and 'leave' ({ user, client, info }), 'unsubscribed' ({ code, reason }), 'error' (RelayError).
+// anew), 'gap' (publications are missing between those before and those after it), 'join' and 'leave' ({ user, client,
+// info }), 'unsubscribed' ({ code, reason }), 'error' (RelayError).
 export class Channel extends Emitter {
   wanted = false;
   subscribed = false;
@@ -102,6 +103,7 @@ export class Channel extends Emitter {
     this.result = { wasRecovering: reply.was_recovering === true, recovered: reply.recovered === true };
     this.offset = reply.offset ?? 0;
     this.epoch = reply.epoch ?? '';
+    if (this.result.wasRecovering && !this.result.recovered) this.emit('gap');
   }
 
   push(type, data) {

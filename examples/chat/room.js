@@ -100,7 +100,7 @@ export class Room {
     const next = this.entries[0];
     const fragment = document.createDocumentFragment();
     block.forEach((entry) => fragment.append(entry.node));
-    this.list.insertBefore(fragment, next?.day ?? next?.node ?? this.list.firstChild);
+    this.list.insertBefore(fragment, next?.day ?? next?.node ?? this.#end());
     this.entries.unshift(...block);
     for (let i = 0; i <= block.length && i < this.entries.length; i++) this.#decorate(i);
     this.oldest = block[0].offset;
@@ -112,13 +112,14 @@ export class Room {
     this.#append({ node: element('li', `note ${className}`, text) });
   }
 
-  clear() {
+  /** Something is missing here: what is shown stays, and everything from now on comes below this line. */
+  breakOff(text) {
+    this.list.insertBefore(element('li', 'note bad', text), this.#end());
     this.entries = [];
     this.oldest = Infinity;
     this.newest = 0;
+    this.complete = undefined;
     this.firstUnread = null;
-    this.unreadLine = null;
-    this.list.replaceChildren(...[...this.pending.values()].map(({ node }) => node));
   }
 
   /** Offsets begin anew: what is here stays, as another time's. */
@@ -144,7 +145,7 @@ export class Room {
   /** The room is being looked at: draw the line above what is new. */
   showUnreadLine() {
     this.hideUnreadLine();
-    if (this.unread > 0 && this.firstUnread?.node.isConnected !== undefined) {
+    if (this.unread > 0 && this.firstUnread) {
       this.unreadLine = element('li', 'unread-line', 'New');
       this.firstUnread.node.before(this.unreadLine);
     }
@@ -189,9 +190,13 @@ export class Room {
     this.pending.delete(data.id);
   }
 
+  // Own messages without an answer are below everything else.
+  #end() {
+    return this.pending.values().next().value?.node ?? null;
+  }
+
   #append(entry) {
-    const firstPending = this.pending.values().next().value;
-    this.list.insertBefore(entry.node, firstPending?.node ?? null);
+    this.list.insertBefore(entry.node, this.#end());
     this.entries.push(entry);
     this.#decorate(this.entries.length - 1);
     if (this.entries.length > MOST_ENTRIES && this.atBottom) this.#trim();

@@ -24,7 +24,7 @@ echo "building in $build"
 if ! { cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSTREAMRELAY_BUILD_TESTS=OFF \
     -DSTREAMRELAY_BUILD_BENCH=OFF && cmake --build "$build" -j "$(nproc 2>/dev/null || echo 2)" \
     --target example_chat; } >"$log" 2>&1; then
-    echo "error: the build failed: $(grep -m 1 -iE 'error' "$log" || tail -n 1 "$log") (whole log: $log)" >&2
+    echo "error: the build failed: $(grep -m 1 -E 'error:|CMake Error|undefined reference' "$log" || tail -n 1 "$log") (whole log: $log)" >&2
     exit 1
 fi
 exec "$build/examples/chat" "$@"

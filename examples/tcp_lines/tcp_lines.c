@@ -21,7 +21,6 @@
 #include <streamrelay/streamrelay.h>
 
 #define CLIENTS 256
-#define IOVECS  64
 
 typedef struct client {
     int fd;
@@ -95,11 +94,8 @@ static void on_connect(srl_request *request, void *user)
 static void readable(client *c)
 {
     ssize_t n = recv(c->fd, c->input + c->len, sizeof c->input - c->len, 0);
-    if (n <= 0) {
-        c->dead = n == 0 || (errno != EAGAIN && errno != EINTR);
-        return;
-    }
-    c->len += (size_t)n;
+    c->dead = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    c->len += n > 0 ? (size_t)n : 0;
     size_t end = c->len;
     while (end > 0 && c->input[end - 1] != '\n')
         end--;
@@ -150,9 +146,8 @@ static int listen_on(const char *port)
 
 static srl_relay *create_relay(void)
 {
-    static const char *const settings[][2] = {{"allow_anonymous", "true"}, {"anonymous", "true"},
-                                              {"publish", "true"},         {"history_size", "100"},
-                                              {"presence", "true"},        {"join_leave", "both"}};
+    static const char *const settings[][2] = {
+        {"publish", "true"}, {"history_size", "100"}, {"presence", "true"}, {"join_leave", "both"}};
     srl_relay *relay = NULL;
     srl_options *options;
     srl_hooks hooks = {.size = sizeof hooks, .connect = on_connect};

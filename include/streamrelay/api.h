@@ -54,6 +54,12 @@ typedef struct srl_frame srl_frame;
 /** Where channels live: history, presence, other nodes. See broker.h. */
 typedef struct srl_broker srl_broker;
 
+/** A run of text that belongs to somebody else; a view. */
+typedef struct srl_text {
+    const char *data;
+    size_t len;
+} srl_text;
+
 /** A set of named settings. See options.h. */
 typedef struct srl_options srl_options;
 

@@ -29,7 +29,8 @@ typedef struct srl_broker_channel {
     uint32_t size;                /**< sizeof(srl_broker_channel) */
     uint32_t history_size;        /**< publications to keep; 0: the channel has no history and no offsets */
     uint64_t history_ttl_ms;      /**< a publication's age limit; 0: none */
-    uint64_t history_meta_ttl_ms; /**< how long offset and epoch outlive the last use; 0: for ever */
+    uint64_t history_meta_ttl_ms; /**< how long offset and epoch outlive the last use; 0: for ever. An epoch that had no
+                                       publication yet may end sooner. */
     const char *name;
     size_t name_len;
 } srl_broker_channel;
@@ -63,6 +64,47 @@ typedef struct srl_broker_query {
     uint32_t reserved; /**< 0 */
 } srl_broker_query;
 
+/** What is asked of the directory: groups with members and metadata, by channel. */
+typedef enum srl_directory_verb {
+    SRL_DIRECTORY_CREATE = 1,   /**< a group, with metadata; SRL_ERR_EXISTS */
+    SRL_DIRECTORY_DELETE = 2,   /**< with its members, who are listed in the answer; SRL_ERR_NOT_FOUND */
+    SRL_DIRECTORY_SET_META = 3, /**< replace the metadata; SRL_ERR_NOT_FOUND */
+    SRL_DIRECTORY_GET = 4,      /**< metadata and number of members; SRL_ERR_NOT_FOUND */
+    SRL_DIRECTORY_ADD = 5,      /**< a member; SRL_ERR_NOT_FOUND (no such group), SRL_ERR_EXISTS */
+    SRL_DIRECTORY_REMOVE = 6,   /**< a member; SRL_ERR_NOT_FOUND */
+    SRL_DIRECTORY_CHECK = 7,    /**< is `user` a member? 0 or SRL_ERR_NOT_FOUND */
+    SRL_DIRECTORY_MEMBERS = 8,  /**< list users, in order of their bytes, those behind `user` only */
+    SRL_DIRECTORY_GROUPS = 9    /**< list the channels of the groups that `user` is in, likewise behind `channel` */
+} srl_directory_verb;
+
+/** A question to the directory; a view. */
+typedef struct srl_broker_directory {
+    uint32_t size;     /**< sizeof(srl_broker_directory) */
+    uint32_t verb;     /**< srl_directory_verb */
+    uint32_t limit;    /**< lists: at most this many */
+    uint32_t reserved; /**< 0 */
+    const char *channel;
+    size_t channel_len;
+    const char *user;
+    size_t user_len;
+    const char *meta; /**< JSON */
+    size_t meta_len;
+} srl_broker_directory;
+
+/** Where a user has come to in a channel; a view. */
+typedef struct srl_broker_position {
+    uint32_t size;     /**< sizeof(srl_broker_position) */
+    uint32_t reserved; /**< 0 */
+    const char *user;
+    size_t user_len;
+    const char *channel;
+    size_t channel_len;
+    uint64_t offset; /**< when setting */
+    const char *epoch;
+    size_t epoch_len;
+    uint64_t ttl_ms; /**< how long it is kept after it was last set; 0: for ever */
+} srl_broker_position;
+
 /** The answer to an operation; a view. Members that an operation does not name are 0. */
 typedef struct srl_broker_result {
     uint32_t size;     /**< sizeof(srl_broker_result) */
@@ -74,6 +116,11 @@ typedef struct srl_broker_result {
     uint32_t publication_count;
     uint32_t user_sessions;       /**< presence add and remove: sessions of that user in the channel, afterwards */
     const srl_presence *presence; /**< presence list */
+    const srl_text *names;        /**< directory lists */
+    uint32_t name_count;
+    uint32_t total;   /**< directory get and lists: how many there are in all */
+    const char *meta; /**< directory get: JSON, empty if none */
+    size_t meta_len;
 } srl_broker_result;
 
 /**
@@ -103,11 +150,21 @@ typedef struct srl_broker_ops {
     /** A session is in the channel, until removed or, where nodes can crash, not renewed. Adding again renews. */
     int (*presence_add)(void *link, const srl_broker_channel *channel, const srl_broker_member *member,
                         srl_operation *operation);
-    /** It is not. Removing what is not there is no error. */
+    /** It is not. SRL_ERR_NOT_FOUND as result if it was not there; user_sessions is told all the same. */
     int (*presence_remove)(void *link, const srl_broker_channel *channel, const srl_broker_member *member,
                            srl_operation *operation);
     /** Who is in the channel, at most `limit` users, and the counts. */
     int (*presence_list)(void *link, const srl_broker_channel *channel, uint32_t limit, srl_operation *operation);
+    /** Groups, their members and metadata. */
+    int (*directory)(void *link, const srl_broker_directory *question, srl_operation *operation);
+    /** Remember where a user is in a channel. Within one epoch it never goes back; a lower offset changes nothing. The
+     *  answer holds the position kept. */
+    int (*position_set)(void *link, const srl_broker_position *position, srl_operation *operation);
+    /** The answer holds offset and epoch as last set; SRL_ERR_NOT_FOUND if never, or too long ago. */
+    int (*position_get)(void *link, const srl_broker_position *position, srl_operation *operation);
+    /** Pass a note to every node, this one included, by srl_node_control(); notes of one node arrive in order, and
+     *  before what that node publishes later. */
+    int (*control)(void *link, const char *note, size_t note_len);
     /** The last reference is gone and no relay is attached. */
     void (*destroy)(void *broker);
 } srl_broker_ops;
@@ -118,7 +175,7 @@ SRL_API void srl_broker_ops_init(srl_broker_ops *ops);
 /**
  * Make a broker from the host's own functions.
  *
- * @param ops     all functions set; copied
+ * @param ops     all functions set, but directory, position_set, position_get and control may be NULL; copied
  * @param broker  handed to attach and destroy
  * @param out     receives a handle with one reference
  * @return 0, SRL_ERR_INVALID, SRL_ERR_NOMEM. After a failure destroy is not called.
@@ -126,7 +183,8 @@ SRL_API void srl_broker_ops_init(srl_broker_ops *ops);
 SRL_API int srl_broker_create(const srl_broker_ops *ops, void *broker, srl_broker **out);
 
 /**
- * Make an in-memory broker to share among relays of one process; safe to use from their threads.
+ * Make an in-memory broker to share among relays of one process; safe to use from their threads. Their platforms must
+ * have the same monotonic clock: what one of them tells is the time for all.
  *
  * @param allocator  its memory, copied; safe to call from all those threads; NULL: malloc
  * @param out        receives a handle with one reference
@@ -143,6 +201,9 @@ SRL_API void srl_operation_finish(srl_operation *operation, const srl_broker_res
 /** A message for a room, on the relay's thread. `epoch` is the channel's; empty without history. */
 SRL_API void srl_node_deliver(srl_node *node, void *room, int kind, const srl_publication *publication,
                               const char *epoch, size_t epoch_len);
+
+/** A note that a node gave to `control`; on the relay's thread. */
+SRL_API void srl_node_control(srl_node *node, const char *note, size_t note_len);
 
 /** Have `process` called soon on the relay's thread; from any thread. */
 SRL_API void srl_node_wake(srl_node *node);

@@ -66,6 +66,7 @@ typedef enum srl_disconnect_code {
 /** Codes of server-side unsubscribes: X(name, number, text). From 2500 on the client subscribes again by itself. */
 #define SRL_UNSUBSCRIBE_MAP(X)                                                                                         \
     X(SRL_UNSUBSCRIBE_SERVER, 2000, "server unsubscribe")                                                              \
+    X(SRL_UNSUBSCRIBE_FORBIDDEN, 2100, "permission taken away")                                                        \
     X(SRL_UNSUBSCRIBE_INSUFFICIENT_STATE, 2500, "insufficient state")                                                  \
     X(SRL_UNSUBSCRIBE_EXPIRED, 2501, "subscription expired")
 
@@ -76,10 +77,10 @@ typedef enum srl_unsubscribe_code {
 } srl_unsubscribe_code;
 
 /** The standard text of an error reply; "application error" for any other number. Never NULL. */
-SRL_API const char *srl_reply_error_text(uint32_t code);
+SRL_API const char *srl_reply_code_text(uint32_t code);
 
 /** 1 if a client may send the same command again later (codes 100 and 111), else 0. */
-SRL_API int srl_reply_error_is_temporary(uint32_t code);
+SRL_API int srl_reply_code_is_temporary(uint32_t code);
 
 /** The standard reason of a disconnect; "application disconnect" for any other number. Never NULL. */
 SRL_API const char *srl_disconnect_text(uint32_t code);

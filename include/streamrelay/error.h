@@ -32,10 +32,20 @@ SRL_BEGIN_DECLS
     X(SRL_ERR_DENIED, -113, 0, 0, "permission denied")                                                                 \
     X(SRL_ERR_UNAVAILABLE, -114, 0, 0, "not switched on for this channel")                                             \
     X(SRL_ERR_UNRECOVERABLE, -115, 0, 0, "the position is of another epoch")                                           \
+    X(SRL_ERR_TYPE, -116, 0, 0, "a value of another type")                                                             \
     X(SRL_ERR_SYSTEM, -201, 0, 0, "a system call failed")                                                              \
     X(SRL_ERR_TIMEOUT, -202, 0, 1, "timed out")                                                                        \
     X(SRL_ERR_BROKER_DOWN, -301, 0, 1, "the broker cannot be reached")                                                 \
     X(SRL_ERR_OUTCOME_UNKNOWN, -302, 0, 0, "sent, but whether it took effect is not known")                            \
+    X(SRL_ERR_PROTOCOL, -303, 0, 0, "the server broke its protocol")                                                   \
+    X(SRL_ERR_REDIS, -401, 0, 0, "the Redis server answered with an error")                                            \
+    X(SRL_ERR_REDIS_URL, -402, 0, 0, "not a valid Redis URL")                                                          \
+    X(SRL_ERR_REDIS_RESOLVE, -403, 0, 1, "the host name of the Redis server cannot be resolved")                       \
+    X(SRL_ERR_REDIS_CONNECT, -404, 0, 1, "no connection to the Redis server")                                          \
+    X(SRL_ERR_REDIS_AUTH, -405, 0, 0, "the Redis server refused user or password")                                     \
+    X(SRL_ERR_REDIS_REFUSED, -406, 0, 1, "the Redis server refused the connection")                                    \
+    X(SRL_ERR_REDIS_LOADING, -407, 0, 1, "the Redis server is not ready yet")                                          \
+    X(SRL_ERR_REDIS_TRANSPORT, -408, 0, 0, "rediss:// needs a transport, and none is given")                           \
     X(SRL_ERR_NOMEM, -901, 0, 1, "out of memory")                                                                      \
     X(SRL_ERR_POLLER, -902, 1, 0, "the poller failed")
 

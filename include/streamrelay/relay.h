@@ -20,6 +20,7 @@
 
 #include <streamrelay/api.h>
 #include <streamrelay/options.h>
+#include <streamrelay/permissions.h>
 
 SRL_BEGIN_DECLS
 
@@ -100,33 +101,11 @@ typedef void (*srl_shutdown_fn)(srl_relay *relay, void *user);
 SRL_API int srl_relay_shutdown(srl_relay *relay, uint64_t grace_ms, srl_shutdown_fn done, void *user);
 
 /**
- * Give channels whose name begins with `prefix` options of their own; the longest prefix that fits counts. Every
- * channel option is taken from `options`, the ones not set there being defaults. A second call replaces the first.
- * Rooms that exist take the new options with their next event.
- *
- * @param prefix  1 to "max_channel_length" bytes, like "chat:"
- * @return 0, SRL_ERR_INVALID, SRL_ERR_OPTION_VALUE (see srl_relay_last_error), SRL_ERR_NOMEM
+ * Give the relay a policy, or take it away with NULL. From now on it is asked about every subscribe, publish, presence
+ * and history command (see permissions.h); where a hook is set too, the hook is asked about what the policy permits.
+ * The relay keeps the policy; all relays of one policy are on one thread. Live subscriptions are checked again.
  */
-SRL_API int srl_relay_set_namespace(srl_relay *relay, const char *prefix, size_t prefix_len,
-                                    const srl_options *options);
-
-/** Take a namespace away; its channels fall back to the next shorter prefix. 0 or SRL_ERR_NOT_FOUND. */
-SRL_API int srl_relay_remove_namespace(srl_relay *relay, const char *prefix, size_t prefix_len);
-
-/** Numbers of a relay; a read-only view filled by srl_relay_stats(). */
-typedef struct srl_stats {
-    uint32_t size;          /**< in: sizeof(srl_stats) */
-    uint32_t rooms;         /**< channels with at least one subscriber here */
-    uint32_t sessions;      /**< open sessions */
-    uint32_t reserved;      /**< 0 */
-    uint64_t subscriptions; /**< sessions in rooms, summed */
-    uint64_t publications;  /**< messages that reached this relay's rooms since it was made */
-    uint64_t deliveries;    /**< frames put into sessions' queues since it was made */
-    uint64_t uptime_ms;     /**< since it was made */
-} srl_stats;
-
-/** Fill `out`; `out->size` must be set. 0 or SRL_ERR_INVALID. */
-SRL_API int srl_relay_stats(const srl_relay *relay, srl_stats *out);
+SRL_API void srl_relay_set_permissions(srl_relay *relay, srl_permissions *permissions);
 
 /** What the last failed call on this relay found wrong, in words. Never NULL. */
 SRL_API const char *srl_relay_last_error(const srl_relay *relay);

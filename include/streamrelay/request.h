@@ -1,16 +1,18 @@
 /*
  * request.h - questions to the host, answered now or later.
  *
- * When a client connects, subscribes or publishes, the relay calls the hook of that kind with a request. The hook may
- * answer at once, or keep the pointer and answer at any later time on the relay's thread (from another thread: through
- * srl_relay_post()). While a request waits, later commands of the same session wait behind it; other sessions do not.
+ * When a client connects, subscribes, publishes or makes an rpc, the relay calls the hook of that kind with a request.
+ * The hook may answer at once, or keep the pointer and answer at any later time on the relay's thread (from another
+ * thread: through srl_relay_post()). While a request waits, later commands of the same session wait behind it; other
+ * sessions do not.
  *
  * Every request must be answered exactly once, by srl_request_accept(), srl_request_reject() or
  * srl_request_disconnect(). The answer frees the request. If the session or the relay went away meanwhile, the answer
  * returns SRL_ERR_CANCELLED and is otherwise harmless; the request's texts stay readable until then.
  *
  * A kind without a hook is decided by options: connect by "allow_anonymous", subscribe and publish by the channel
- * options of those names. With a hook, the hook alone decides.
+ * options of those names. With a hook, the hook alone decides - unless the relay has a policy (permissions.h): then the
+ * hook is asked about what the policy permits.
  */
 #ifndef STREAMRELAY_REQUEST_H
 #define STREAMRELAY_REQUEST_H
@@ -23,7 +25,8 @@ SRL_BEGIN_DECLS
 typedef enum srl_request_type {
     SRL_REQUEST_CONNECT = 1,   /**< may this connection come in, and who is it? */
     SRL_REQUEST_SUBSCRIBE = 2, /**< may this session receive this channel? */
-    SRL_REQUEST_PUBLISH = 3    /**< may this session publish this? */
+    SRL_REQUEST_PUBLISH = 3,   /**< may this session publish this? */
+    SRL_REQUEST_RPC = 4        /**< a call of the application: what is the answer? */
 } srl_request_type;
 
 /** The hooks. Each may be NULL. Fill the table with srl_hooks_init() before setting members. */
@@ -32,6 +35,7 @@ typedef struct srl_hooks {
     void (*connect)(srl_request *request, void *user);
     void (*subscribe)(srl_request *request, void *user);
     void (*publish)(srl_request *request, void *user);
+    void (*rpc)(srl_request *request, void *user); /**< without it, calls are refused with 108 */
 } srl_hooks;
 
 /** Fill a table with NULL hooks. */
@@ -43,18 +47,21 @@ SRL_API int srl_request_kind(const srl_request *request);
 /** The session that asks, or NULL once it has gone. */
 SRL_API srl_session *srl_request_session(const srl_request *request);
 
-/** The session's user id ("" while unknown or anonymous) and its length. Never NULL. */
+/** The session's user id ("" while unknown or anonymous, and once the session has gone) and its length. Never NULL. */
 SRL_API const char *srl_request_user(const srl_request *request, size_t *len);
 
 /** The channel; "" for connect. Never NULL. */
 SRL_API const char *srl_request_channel(const srl_request *request, size_t *len);
 
+/** The method of an rpc; "" for the other kinds. Never NULL. */
+SRL_API const char *srl_request_method(const srl_request *request, size_t *len);
+
 /** The token given by the client with connect or subscribe, unescaped; "" if none. Never NULL. */
 SRL_API const char *srl_request_token(const srl_request *request, size_t *len);
 
 /**
- * The client's JSON: with connect its "data", with publish the payload; "" if none. Never NULL. It is valid JSON,
- * byte for byte as it was sent.
+ * The client's JSON: with connect its "data", with publish the payload, with rpc the arguments; "" if none. Never NULL.
+ * It is valid JSON, byte for byte as it was sent.
  */
 SRL_API const char *srl_request_data(const srl_request *request, size_t *len);
 
@@ -76,12 +83,21 @@ SRL_API int srl_request_set_user(srl_request *request, const char *user_id, size
 SRL_API int srl_request_set_info(srl_request *request, const char *json, size_t json_len);
 
 /**
- * JSON for the answer: with connect it is sent to the client as "data" of the reply; with publish it replaces the
- * payload. Not for subscribe.
+ * JSON for the answer: with connect and rpc it is sent to the client as "data" of the reply; with publish it replaces
+ * the payload. Not for subscribe.
  *
- * @return 0, SRL_ERR_STATE, SRL_ERR_JSON, SRL_ERR_TOO_LARGE, SRL_ERR_NOMEM
+ * @return 0, SRL_ERR_STATE, SRL_ERR_JSON, SRL_ERR_TOO_LARGE ("max_message_bytes"), SRL_ERR_NOMEM
  */
 SRL_API int srl_request_set_data(srl_request *request, const char *json, size_t json_len);
+
+/**
+ * Give the session a role of the relay's policy (permissions.h), beside those assigned there: with connect for as long
+ * as the session lives, with subscribe as long as this subscription does, and in its channel only.
+ *
+ * @return 0, SRL_ERR_STATE (other kinds), SRL_ERR_INVALID (empty), SRL_ERR_TOO_LARGE
+ *         (SRL_PERMISSIONS_MAX_ROLE_LENGTH), SRL_ERR_LIMIT (SRL_PERMISSIONS_MAX_USER_ROLES), SRL_ERR_NOMEM
+ */
+SRL_API int srl_request_add_role(srl_request *request, const char *role, size_t role_len);
 
 /**
  * When the permission ends (connect only): `ttl_ms` after it is accepted the session is disconnected with 3005, unless

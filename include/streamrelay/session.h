@@ -21,8 +21,9 @@ typedef struct srl_transport {
     uint32_t size; /**< sizeof(srl_transport), set by srl_transport_init() */
 
     /**
-     * Take frames, each one a complete message. Called at most once per session and turn, with everything that
-     * waits, so that it can go out in one system call.
+     * Take frames, each one a complete message. Called when a turn ends, with everything that waits, so that it can
+     * go out in one system call; again in the same turn only if something new came up meanwhile (a callback
+     * published, commands that had waited went on).
      *
      * The transport either has sent a frame, or keeps it by srl_frame_ref(), before it counts it as taken (a frame
      * sent in part counts as taken: the transport keeps the rest).

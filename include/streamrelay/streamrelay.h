@@ -9,12 +9,20 @@
 #include <streamrelay/channel.h>
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
+#include <streamrelay/events.h>
 #include <streamrelay/frame.h>
+#include <streamrelay/namespace.h>
 #include <streamrelay/options.h>
+#include <streamrelay/permissions.h>
 #include <streamrelay/platform.h>
+#include <streamrelay/redis.h>
+#include <streamrelay/redis_command.h>
+#include <streamrelay/redis_reply.h>
 #include <streamrelay/relay.h>
 #include <streamrelay/request.h>
+#include <streamrelay/room.h>
 #include <streamrelay/session.h>
+#include <streamrelay/users.h>
 #include <streamrelay/version.h>
 
 #endif

@@ -53,34 +53,26 @@ int srl__buf_reserve(srl__buf *buf, size_t more)
     return SRL_OK;
 }
 
-void srl__buf_append(srl__buf *buf, const void *data, size_t len)
-{
-    if (srl__buf_reserve(buf, len) == SRL_OK && len > 0) {
-        memcpy(buf->data + buf->len, data, len);
-        buf->len += len;
-    }
-}
-
-void srl__buf_append_slice(srl__buf *buf, srl__slice text)
-{
-    srl__buf_append(buf, text.data, text.len);
-}
-
-void srl__buf_append_char(srl__buf *buf, char c)
-{
-    if (srl__buf_reserve(buf, 1) == SRL_OK) {
-        buf->data[buf->len++] = c;
-    }
-}
+/* The two digits of every number below 100. */
+static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                  "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                  "8081828384858687888990919293949596979899";
 
 void srl__buf_append_u64(srl__buf *buf, uint64_t n)
 {
     char digits[20];
     size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
+    while (n >= 100) {
+        at -= 2;
+        memcpy(digits + at, digit_pairs + n % 100 * 2, 2);
+        n /= 100;
+    }
+    if (n >= 10) {
+        at -= 2;
+        memcpy(digits + at, digit_pairs + n * 2, 2);
+    } else {
+        digits[--at] = (char)('0' + n);
+    }
     srl__buf_append(buf, digits + at, sizeof(digits) - at);
 }
 

@@ -20,9 +20,30 @@ void srl__buf_reset(srl__buf *buf); /* forget contents and error, keep the memor
 
 /* Room for `more` bytes behind len, growing by doubling; SRL_OK or the sticky error. */
 int srl__buf_reserve(srl__buf *buf, size_t more);
-void srl__buf_append(srl__buf *buf, const void *data, size_t len);
-void srl__buf_append_slice(srl__buf *buf, srl__slice text);
-void srl__buf_append_char(srl__buf *buf, char c);
+
+static inline void srl__buf_append(srl__buf *buf, const void *data, size_t len)
+{
+    if (len > buf->capacity - buf->len || buf->error != 0) {
+        if (srl__buf_reserve(buf, len) != 0) {
+            return;
+        }
+    }
+    if (len > 0) {
+        memcpy(buf->data + buf->len, data, len);
+        buf->len += len;
+    }
+}
+
+static inline void srl__buf_append_slice(srl__buf *buf, srl__slice text)
+{
+    srl__buf_append(buf, text.data, text.len);
+}
+
+static inline void srl__buf_append_char(srl__buf *buf, char c)
+{
+    srl__buf_append(buf, &c, 1);
+}
+
 void srl__buf_append_u64(srl__buf *buf, uint64_t n); /* decimal, no locale */
 /* Drop `len` bytes from the front. */
 void srl__buf_consume(srl__buf *buf, size_t len);

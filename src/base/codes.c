@@ -1,6 +1,6 @@
 #include <streamrelay/codes.h>
 
-const char *srl_reply_error_text(uint32_t code)
+const char *srl_reply_code_text(uint32_t code)
 {
     switch (code) {
 #define TEXT_CASE(name, number, temporary, text)                                                                       \
@@ -13,7 +13,7 @@ const char *srl_reply_error_text(uint32_t code)
     }
 }
 
-int srl_reply_error_is_temporary(uint32_t code)
+int srl_reply_code_is_temporary(uint32_t code)
 {
     switch (code) {
 #define TEMPORARY_CASE(name, number, temporary, text)                                                                  \

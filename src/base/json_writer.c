@@ -22,10 +22,26 @@ static void append_escape(srl__buf *buf, uint8_t c)
     srl__buf_append(buf, text, sizeof(text));
 }
 
+/* Whether all of eight bytes are plain: none above 0x7F, none below 0x20, no quote, no backslash. A carry can only make
+ * a byte look special that follows a special one. */
+static inline bool are_plain(const uint8_t *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    uint64_t word = 0;
+    memcpy(&word, p, sizeof(word));
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    return ((word | (word - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
+}
+
 /* Bytes from the start that can stand in a string as they are. */
 static size_t plain_len(const uint8_t *p, size_t len)
 {
     size_t at = 0;
+    while (at + 8 <= len && are_plain(p + at)) {
+        at += 8;
+    }
     while (at < len) {
         size_t step = is_plain(p[at]) ? 1 : p[at] < 0x80 ? 0 : srl__utf8_sequence(p + at, len - at);
         if (step == 0) {

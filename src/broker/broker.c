@@ -28,17 +28,29 @@ static bool tail_is_empty(const srl_broker_ops *ops)
     return true;
 }
 
+/* It may also come from one built against an earlier header: what that did not have is NULL. */
+static bool take_ops(srl_broker_ops *out, const srl_broker_ops *ops)
+{
+    if (ops->size < offsetof(srl_broker_ops, directory) || ops->size % sizeof(ops->destroy) != 0) {
+        return false;
+    }
+    memset(out, 0, sizeof(*out));
+    memcpy(out, ops, ops->size < sizeof(*out) ? ops->size : sizeof(*out));
+    out->size = sizeof(*out);
+    return true;
+}
+
 static bool is_complete(const srl_broker_ops *ops)
 {
-    return ops->size >= sizeof(*ops) && ops->attach != NULL && ops->detach != NULL && ops->process != NULL &&
-           ops->subscribe != NULL && ops->unsubscribe != NULL && ops->publish != NULL && ops->history != NULL &&
-           ops->presence_add != NULL && ops->presence_remove != NULL && ops->presence_list != NULL &&
-           ops->destroy != NULL && tail_is_empty(ops);
+    return ops->attach != NULL && ops->detach != NULL && ops->process != NULL && ops->subscribe != NULL &&
+           ops->unsubscribe != NULL && ops->publish != NULL && ops->history != NULL && ops->presence_add != NULL &&
+           ops->presence_remove != NULL && ops->presence_list != NULL && ops->destroy != NULL;
 }
 
 int srl__broker_make(const srl_allocator *alloc, const srl_broker_ops *ops, void *state, srl_broker **out)
 {
-    if (ops == NULL || out == NULL || !is_complete(ops)) {
+    srl_broker_ops taken;
+    if (ops == NULL || out == NULL || !take_ops(&taken, ops) || !is_complete(&taken) || !tail_is_empty(ops)) {
         return SRL_ERR_INVALID;
     }
     srl_broker *broker = srl__alloc(alloc, sizeof(*broker));
@@ -47,8 +59,7 @@ int srl__broker_make(const srl_allocator *alloc, const srl_broker_ops *ops, void
     }
     atomic_init(&broker->refs, 1);
     broker->alloc = *alloc;
-    memcpy(&broker->ops, ops, sizeof(broker->ops));
-    broker->ops.size = sizeof(broker->ops);
+    broker->ops = taken;
     broker->state = state;
     *out = broker;
     return SRL_OK;
@@ -97,6 +108,11 @@ void srl_node_deliver(srl_node *node, void *room, int kind, const srl_publicatio
                       size_t epoch_len)
 {
     node->deliver(node, room, kind, publication, srl__slice_of(epoch, epoch_len));
+}
+
+void srl_node_control(srl_node *node, const char *note, size_t note_len)
+{
+    node->control(node, srl__slice_of(note, note_len));
 }
 
 void srl_node_wake(srl_node *node)

@@ -2,8 +2,6 @@
 
 #include <streamrelay/error.h>
 
-#define MAX_NAME_LEN 65535
-
 /* Channels looked at by one call of process. */
 #define SWEEP_CHANNELS 1024
 
@@ -31,18 +29,26 @@ void srl__memory_release(srl__memory *memory)
         srl__memory_channel_destroy(channel, &memory->alloc);
     }
     srl__map_free(&memory->channels);
+    srl__directory_free(&memory->directory);
+    srl__positions_free(&memory->positions);
     pthread_cond_destroy(&memory->unpinned);
     pthread_mutex_destroy(&memory->lock);
     srl_allocator alloc = memory->alloc;
     srl__free(&alloc, memory, sizeof(*memory));
 }
 
-/* The link's node becomes the one whose timer is set. */
-static void keep_timer(srl__memory_link *link, uint64_t due_ms)
+void srl__memory_arm(srl__memory_link *link, srl__timer *timer, uint64_t due_ms)
 {
-    link->memory->keeper = link;
-    link->memory->keeper_due_ms = due_ms;
-    link->must_adopt_timer = true;
+    srl__memory *memory = link->memory;
+    if (srl__timer_is_armed(timer) && timer->due_ms <= due_ms) {
+        return;
+    }
+    srl__timer_arm(&memory->timers, timer, due_ms);
+    if (memory->keeper == NULL || due_ms < memory->keeper_due_ms) {
+        memory->keeper = link;
+        memory->keeper_due_ms = due_ms;
+        link->must_adopt_timer = true;
+    }
 }
 
 static void drop_channel(srl__memory *memory, srl__memory_channel *channel)
@@ -62,13 +68,7 @@ void srl__memory_settle(srl__memory_link *link, srl__memory_channel *channel)
         }
         return;
     }
-    if (srl__timer_is_armed(&channel->expiry) && channel->expiry.due_ms <= due_ms) {
-        return;
-    }
-    srl__timer_arm(&memory->timers, &channel->expiry, due_ms);
-    if (memory->keeper == NULL || due_ms < memory->keeper_due_ms) {
-        keep_timer(link, due_ms);
-    }
+    srl__memory_arm(link, &channel->expiry, due_ms);
 }
 
 static srl__memory_channel *find_channel(srl__memory *memory, srl__slice name)
@@ -88,6 +88,9 @@ static int open_channel(srl__memory *memory, const srl_broker_channel *options, 
     if (*out != NULL) {
         return SRL_OK;
     }
+    if (memory->channels.count >= memory->max_channels) {
+        return SRL_ERR_LIMIT;
+    }
     srl__memory_channel *channel = srl__memory_channel_create(&memory->alloc, name);
     if (channel == NULL) {
         return SRL_ERR_NOMEM;
@@ -106,10 +109,10 @@ static int check(const srl__memory_link *link, const srl_broker_channel *options
     if (link->is_detached) {
         return SRL_ERR_CLOSED;
     }
-    return options->name_len > 0 && options->name_len <= MAX_NAME_LEN ? SRL_OK : SRL_ERR_INVALID;
+    return options->name_len > 0 && options->name_len <= SRL__MEMORY_MAX_NAME_LEN ? SRL_OK : SRL_ERR_INVALID;
 }
 
-static void finish(srl__memory_link *link, srl_operation *operation, const srl_broker_result *result)
+void srl__memory_finish(srl__memory_link *link, srl_operation *operation, const srl_broker_result *result)
 {
     srl__memory_link_enter(link);
     srl_operation_finish(operation, result);
@@ -180,7 +183,7 @@ static int memory_subscribe(void *state, const srl_broker_channel *options, void
     srl__memory_link_unlock(link);
     if (rc == SRL_OK) {
         srl_broker_result result = result_at(&at, SRL_OK);
-        finish(link, operation, &result);
+        srl__memory_finish(link, operation, &result);
     }
     return rc;
 }
@@ -480,7 +483,7 @@ static int memory_presence_add(void *state, const srl_broker_channel *options, c
     rc = presence_add_locked(link, options, member, &result.user_sessions);
     srl__memory_link_unlock(link);
     if (rc == SRL_OK) {
-        finish(link, operation, &result);
+        srl__memory_finish(link, operation, &result);
     }
     return rc;
 }
@@ -504,7 +507,7 @@ static int memory_presence_remove(void *state, const srl_broker_channel *options
         srl__memory_settle(link, channel);
     }
     srl__memory_link_unlock(link);
-    finish(link, operation, &result);
+    srl__memory_finish(link, operation, &result);
     return SRL_OK;
 }
 
@@ -548,13 +551,17 @@ static int memory_presence_list(void *state, const srl_broker_channel *options, 
     return SRL_OK;
 }
 
-/* Channels whose time has come. */
+/* Channels and positions whose time has come. */
 static void sweep(srl__memory_link *link)
 {
     srl__memory *memory = link->memory;
     srl__timer *timer;
     srl__timers_advance(&memory->timers, memory->now_ms);
     for (uint32_t i = 0; i < SWEEP_CHANNELS && (timer = srl__timers_take_due(&memory->timers)) != NULL; i++) {
+        if (timer == &memory->positions_expiry) {
+            srl__memory_sweep_positions(link);
+            continue;
+        }
         srl__memory_channel *channel = SRL__CONTAINER(timer, srl__memory_channel, expiry);
         srl__memory_channel_expire(channel, &memory->alloc, memory->now_ms);
         srl__memory_settle(link, channel);
@@ -613,6 +620,10 @@ static const srl_broker_ops memory_ops = {
     .presence_add = memory_presence_add,
     .presence_remove = memory_presence_remove,
     .presence_list = memory_presence_list,
+    .directory = srl__memory_directory,
+    .position_set = srl__memory_position_set,
+    .position_get = srl__memory_position_get,
+    .control = srl__memory_control,
     .destroy = memory_destroy,
 };
 
@@ -637,6 +648,8 @@ static int make_memory(const srl_allocator *alloc, srl__memory **out)
     memory->alloc = *alloc;
     memory->users = 1;
     memory->keeper_due_ms = SRL__TIMERS_NEVER;
+    memory->max_channels = SRL__MEMORY_MAX_CHANNELS;
+    srl__timer_init(&memory->positions_expiry);
     srl__list_init(&memory->links);
     srl__map_init(&memory->channels, &memory->alloc, 0);
     if (!init_locks(memory)) {

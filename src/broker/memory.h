@@ -9,8 +9,13 @@
 #include <pthread.h>
 
 #include "broker/broker.h"
+#include "broker/directory.h"
 #include "broker/inbox.h"
 #include "broker/memory_channel.h"
+#include "broker/positions.h"
+
+#define SRL__MEMORY_MAX_CHANNELS 10000000
+#define SRL__MEMORY_MAX_NAME_LEN 65535 /* of a channel or a user */
 
 typedef struct srl__memory_link srl__memory_link;
 
@@ -20,10 +25,14 @@ typedef struct srl__memory {
     pthread_cond_t unpinned;
     /* Everything from here on is under the lock. */
     srl__map channels;
-    srl__timers timers; /* of channels */
+    srl__directory directory;
+    srl__positions positions;
+    srl__timer positions_expiry; /* armed if there are positions that end */
+    srl__timers timers;          /* of channels, and the one above */
     srl__list links;
     uint64_t now_ms; /* the latest time any node has told */
     uint64_t seed;
+    uint32_t max_channels;
     bool has_started;         /* time and seed are known */
     uint32_t users;           /* the handle, and every link that is not freed */
     srl__memory_link *keeper; /* the link whose node's timer is set for the channels; NULL: none is */
@@ -100,7 +109,20 @@ void srl__memory_link_give_scratch(srl__memory_link *link, srl__scratch scratch)
 uint64_t srl__memory_tick(srl__memory *memory, const srl_node *node);
 /* After a change to a channel: see to its timer, or drop it if nothing needs it. */
 void srl__memory_settle(srl__memory_link *link, srl__memory_channel *channel);
+/* Arm a timer, if it is not armed for that time or an earlier one, and see that a node wakes up for it. */
+void srl__memory_arm(srl__memory_link *link, srl__timer *timer, uint64_t due_ms);
 /* One user less; frees the broker with the last one. Not under the lock. */
 void srl__memory_release(srl__memory *memory);
+/* Answer an operation. Not under the lock. */
+void srl__memory_finish(srl__memory_link *link, srl_operation *operation, const srl_broker_result *result);
+
+/* memory_directory.c: groups, positions and notes. */
+
+int srl__memory_directory(void *link, const srl_broker_directory *question, srl_operation *operation);
+int srl__memory_position_set(void *link, const srl_broker_position *position, srl_operation *operation);
+int srl__memory_position_get(void *link, const srl_broker_position *position, srl_operation *operation);
+int srl__memory_control(void *link, const char *note, size_t note_len);
+/* Under the lock: drop positions whose time is over. */
+void srl__memory_sweep_positions(srl__memory_link *link);
 
 #endif

@@ -4,6 +4,10 @@
 
 #define MAX_SUBSCRIBERS (UINT32_C(1) << 20)
 
+/* An epoch without a publication is not kept longer than this: nothing can have been missed, and clients may make up
+ * any number of names. */
+#define UNPUBLISHED_EPOCH_MS 600000
+
 srl__memory_channel *srl__memory_channel_create(const srl_allocator *alloc, srl__slice name)
 {
     if (name.len > SIZE_MAX - sizeof(srl__memory_channel)) {
@@ -59,6 +63,16 @@ static uint64_t add_ms(uint64_t time_ms, uint64_t more_ms)
     return more_ms < SRL__TIMERS_NEVER - time_ms ? time_ms + more_ms : SRL__TIMERS_NEVER;
 }
 
+/* How long the epoch outlives the last use; 0: for ever. */
+static uint64_t epoch_life(const srl__memory_channel *channel)
+{
+    bool is_unpublished = channel->stream.top == 0;
+    if (is_unpublished && (channel->meta_ttl_ms == 0 || channel->meta_ttl_ms > UNPUBLISHED_EPOCH_MS)) {
+        return UNPUBLISHED_EPOCH_MS;
+    }
+    return channel->meta_ttl_ms;
+}
+
 void srl__memory_channel_expire(srl__memory_channel *channel, const srl_allocator *alloc, uint64_t now_ms)
 {
     srl__stream *stream = &channel->stream;
@@ -66,8 +80,8 @@ void srl__memory_channel_expire(srl__memory_channel *channel, const srl_allocato
         return;
     }
     srl__stream_trim_age(stream, alloc, channel->ttl_ms, now_ms);
-    if (stream->count == 0 && channel->meta_ttl_ms != 0 && !is_held(channel) &&
-        now_ms >= add_ms(channel->used_ms, channel->meta_ttl_ms)) {
+    uint64_t life_ms = epoch_life(channel);
+    if (stream->count == 0 && life_ms != 0 && !is_held(channel) && now_ms >= add_ms(channel->used_ms, life_ms)) {
         srl__stream_close(stream, alloc);
     }
 }
@@ -81,10 +95,11 @@ uint64_t srl__memory_channel_due(const srl__memory_channel *channel)
     if (stream->count > 0) {
         return channel->ttl_ms == 0 ? SRL__TIMERS_NEVER : add_ms(srl__stream_at(stream, 0)->stamp_ms, channel->ttl_ms);
     }
-    if (channel->meta_ttl_ms == 0 || is_held(channel)) {
+    uint64_t life_ms = epoch_life(channel);
+    if (life_ms == 0 || is_held(channel)) {
         return SRL__TIMERS_NEVER;
     }
-    return add_ms(channel->used_ms, channel->meta_ttl_ms);
+    return add_ms(channel->used_ms, life_ms);
 }
 
 bool srl__memory_channel_is_unused(const srl__memory_channel *channel)

@@ -21,6 +21,8 @@ static int start_broker(srl__memory *memory, const srl_node *node)
     memory->now_ms = platform->monotonic_ms(platform->user);
     srl__map_init(&memory->channels, &memory->alloc, seed);
     srl__timers_init(&memory->timers, memory->now_ms);
+    srl__directory_init(&memory->directory, &memory->alloc, seed);
+    srl__positions_init(&memory->positions, &memory->alloc, seed, memory->now_ms);
     memory->has_started = true;
     return SRL_OK;
 }
@@ -185,7 +187,11 @@ static bool take_message(srl__memory_link *link, srl__inbox_entry *out)
 static void deliver_message(srl__memory_link *link, const srl__inbox_entry *entry)
 {
     srl__message *message = entry->message;
-    srl_node_deliver(link->node, entry->room, message->kind, &message->view, message->epoch, message->epoch_len);
+    if (message->kind == SRL__MESSAGE_NOTE) {
+        srl_node_control(link->node, message->view.data, message->view.data_len);
+    } else {
+        srl_node_deliver(link->node, entry->room, message->kind, &message->view, message->epoch, message->epoch_len);
+    }
     srl__message_release(message, srl__memory_link_alloc(link));
 }
 

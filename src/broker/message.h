@@ -1,4 +1,4 @@
-/* A publication, join or leave on its way: one block with a counter, never changed once it is shared. */
+/* A publication, join, leave or note on its way: one block with a counter, never changed once it is shared. */
 #ifndef SRL__MESSAGE_H
 #define SRL__MESSAGE_H
 
@@ -11,9 +11,12 @@
 
 #define SRL__EPOCH_LEN 8
 
+/* Beside the kinds of srl_message_kind: a note of a node to all nodes, which is the view's data. */
+#define SRL__MESSAGE_NOTE 0
+
 typedef struct srl__message {
     _Atomic uint32_t refs;
-    uint8_t kind;      /* an srl_message_kind */
+    uint8_t kind;      /* an srl_message_kind, or SRL__MESSAGE_NOTE */
     uint8_t epoch_len; /* 0 or SRL__EPOCH_LEN */
     char epoch[SRL__EPOCH_LEN];
     uint64_t stamp_ms; /* when it was stored, by the monotonic clock */

@@ -3,6 +3,7 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "engine/policy.h"
 #include "engine/relay.h"
 #include "engine/session.h"
 
@@ -52,6 +53,10 @@ static void tell(const srl__attendance *attendance, int kind, bool user_changed)
 
     if (relay->link == NULL) {
         return;
+    }
+    if (user_changed) {
+        srl__event(relay, kind == SRL_MESSAGE_JOIN ? SRL_EVENT_JOIN : SRL_EVENT_LEAVE, 0, srl__room_name(room),
+                   srl__session_user(attendance->session), srl__slice_of("", 0));
     }
     if ((attendance->join_leave & SRL__JOIN_LEAVE_SESSION) != 0) {
         (void)srl__broker_ops_of(relay->broker)->publish(relay->link, &channel, kind, &who, srl__call_unheeded());
@@ -128,11 +133,11 @@ static void count_in(srl__attendance *attendance)
 
 void srl__attendance_begin(srl_session *session, srl__room *room)
 {
-    const srl__channel_settings *settings = srl__room_settings(room);
-    bool counted = settings->presence || (settings->join_leave & SRL__JOIN_LEAVE_USER) != 0;
+    srl__channel_traits traits = srl__policy_traits(room->relay, srl__room_name(room));
+    bool counted = traits.presence || (traits.join_leave & SRL__JOIN_LEAVE_USER) != 0;
     srl__attendance *attendance = NULL;
 
-    if (!counted && settings->join_leave == SRL__JOIN_LEAVE_OFF) {
+    if (!counted && traits.join_leave == SRL__JOIN_LEAVE_OFF) {
         return;
     }
     attendance = srl__alloc_zeroed(&room->relay->alloc, sizeof(*attendance));
@@ -142,7 +147,7 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
     }
     attendance->session = session;
     attendance->room = room;
-    attendance->join_leave = (uint8_t)settings->join_leave;
+    attendance->join_leave = traits.join_leave;
     srl__session_pin(session);
     srl__room_pin(room);
     srl__subscriptions_find(&session->subscriptions, room)->is.attendance = attendance;

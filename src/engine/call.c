@@ -8,9 +8,12 @@
 static void answered(srl_operation *operation, const srl_broker_result *result)
 {
     srl__call *call = SRL__CONTAINER(operation, srl__call, operation);
+    srl_relay *relay = call->relay;
 
+    srl__relay_enter(relay); /* the broker may answer from a loop of its own */
     srl__list_remove(&call->link);
     call->finish(call, result);
+    srl__relay_leave(relay);
 }
 
 static void unheeded(srl_operation *operation, const srl_broker_result *result)
@@ -23,6 +26,7 @@ void srl__call_begin(srl_relay *relay, srl__call *call,
                      void (*finish)(srl__call *call, const srl_broker_result *result))
 {
     call->operation.done = answered;
+    call->relay = relay;
     call->finish = finish;
     srl__list_append(&relay->calls, &call->link);
 }

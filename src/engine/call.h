@@ -11,6 +11,7 @@ typedef struct srl__call srl__call;
 struct srl__call {
     srl_operation operation;
     srl__list link;
+    srl_relay *relay;
     void (*finish)(srl__call *call, const srl_broker_result *result);
 };
 

@@ -3,6 +3,8 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "engine/policy.h"
+#include "engine/positions.h"
 #include "engine/publish.h"
 #include "engine/relay.h"
 #include "engine/request.h"
@@ -41,13 +43,6 @@ static const srl__channel_settings *settings_of(srl_session *session, srl__slice
     return srl__namespaces_find(&session->relay->namespaces, channel);
 }
 
-static srl__subscription *subscription_of(srl_session *session, srl__slice channel)
-{
-    srl__room *room = srl__room_find(session->relay, channel);
-
-    return room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
-}
-
 static void do_connect(srl_session *session, const srl__command *command)
 {
     srl__hook hook = session->relay->hooks.connect;
@@ -61,24 +56,30 @@ static void do_connect(srl_session *session, const srl__command *command)
     srl__session_accept(session, &to, standard_text, standard_text, standard_text, 0);
 }
 
-static bool allowed_by_option(srl_session *session, uint64_t option, const srl__channel_settings *settings)
+/* Where a hook is set, options do not count; a policy always does. */
+static bool is_permitted(srl_session *session, srl__slice channel, uint32_t permission, bool has_hook)
 {
-    return option && (session->user != NULL || settings->anonymous);
+    if (srl__policy_is_stranger(session, channel)) {
+        return false;
+    }
+    if (has_hook && session->relay->permissions == NULL) {
+        return true;
+    }
+    return (srl__policy_permitted(session, channel) & permission) != 0;
 }
 
 static void do_subscribe(srl_session *session, const srl__command *command)
 {
     srl__hook hook = session->relay->hooks.subscribe;
-    const srl__channel_settings *settings = settings_of(session, command->channel);
     uint32_t refused = srl__subscribe_check(session, command->channel);
     srl__subscribe_wish wish;
 
     if (refused != 0) {
         refuse(session, command, refused, standard_text);
+    } else if (!is_permitted(session, command->channel, SRL_PERM_SUBSCRIBE, hook != NULL)) {
+        refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
     } else if (hook != NULL) {
         srl__request_ask(session, hook, SRL_REQUEST_SUBSCRIBE, command);
-    } else if (!allowed_by_option(session, settings->subscribe, settings)) {
-        refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
     } else {
         srl__subscribe_wish_of(command, &wish);
         srl__subscribe(session, command->channel, &wish);
@@ -95,31 +96,70 @@ static void do_unsubscribe(srl_session *session, const srl__command *command)
     reply_empty(session, command);
 }
 
+/* In a group one is inside only as a member; elsewhere already while the subscription is being made. */
+static bool is_inside(srl_session *session, srl__slice channel)
+{
+    srl__room *room = srl__room_find(session->relay, channel);
+    srl__subscription *subscription = room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
+
+    if (subscription != NULL) {
+        return subscription->live || settings_of(session, channel)->room != SRL__ROOM_GROUP;
+    }
+    return srl__policy_is_namesake(session, channel);
+}
+
 static bool may_publish(srl_session *session, const srl__command *command)
 {
     const srl__channel_settings *settings = settings_of(session, command->channel);
-    srl__subscription *subscription = subscription_of(session, command->channel);
+    bool has_hook = session->relay->hooks.publish != NULL;
+    bool from_outside = settings->room == SRL__ROOM_OPEN && (has_hook || settings->publish_outside);
 
-    return subscription != NULL && subscription->live && allowed_by_option(session, settings->publish, settings);
+    return is_permitted(session, command->channel, SRL_PERM_PUBLISH, has_hook) &&
+           (from_outside || is_inside(session, command->channel));
+}
+
+static bool over_rate(srl_session *session, srl__slice channel)
+{
+    if (srl__publish_over_channel_rate(session->relay, channel)) {
+        srl__event_limit(session, channel, "channel_rate");
+        return true;
+    }
+    if (srl__publish_over_rate(session)) {
+        srl__event_limit(session, channel, "publish_rate");
+        return true;
+    }
+    return false;
 }
 
 static void do_publish(srl_session *session, const srl__command *command)
 {
-    srl_relay *relay = session->relay;
+    srl__hook hook = session->relay->hooks.publish;
+    const char *fault = srl__publish_fault(session, command->channel, command->data);
     srl__reply_to to = reply_to(command);
 
-    if (command->data.len == 0) {
-        refuse(session, command, SRL_REPLY_BAD_REQUEST, SRL__LIT("data.data: missing"));
-    } else if (srl__publish_check_size(relay, command->channel, command->data) != 0) {
-        refuse(session, command, SRL_REPLY_BAD_REQUEST, SRL__LIT("data.data: too large for this channel"));
-    } else if (relay->hooks.publish == NULL && !may_publish(session, command)) {
+    if (fault != NULL) {
+        refuse(session, command, SRL_REPLY_BAD_REQUEST, text_of(fault));
+    } else if (!may_publish(session, command)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
-    } else if (srl__publish_over_rate(session)) {
+    } else if (over_rate(session, command->channel)) {
         refuse(session, command, SRL_REPLY_TOO_MANY_REQUESTS, standard_text);
-    } else if (relay->hooks.publish != NULL) {
-        srl__request_ask(session, relay->hooks.publish, SRL_REQUEST_PUBLISH, command);
+    } else if (hook != NULL) {
+        srl__request_ask(session, hook, SRL_REQUEST_PUBLISH, command);
     } else {
         srl__publish(session, &to, command->data);
+    }
+}
+
+static void do_rpc(srl_session *session, const srl__command *command)
+{
+    srl__hook hook = session->relay->hooks.rpc;
+
+    if (hook == NULL) {
+        refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
+    } else if (command->method.len == 0) {
+        refuse(session, command, SRL_REPLY_BAD_REQUEST, SRL__LIT("data.method: missing"));
+    } else {
+        srl__request_ask(session, hook, SRL_REQUEST_RPC, command);
     }
 }
 
@@ -146,17 +186,22 @@ static void presence_read(srl__call *call, const srl_broker_result *result)
     srl__waiting_command_free(command);
 }
 
-/* Reading what belongs to a channel is for those who are in it. */
-static bool may_read(srl_session *session, const srl__command *command, bool available)
+/* Reading what belongs to a channel is for those who are in it, unless an option opens it. */
+static bool may_read(srl_session *session, const srl__command *command, uint32_t permission, bool available,
+                     bool from_outside)
 {
-    srl__subscription *subscription = subscription_of(session, command->channel);
+    bool by_hook = session->relay->hooks.subscribe != NULL; /* who was let in may read */
 
     if (!available) {
         refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
         return false;
     }
-    if (subscription == NULL || !subscription->live) {
+    if (!from_outside && !is_inside(session, command->channel)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, SRL__LIT("permission denied: not subscribed"));
+        return false;
+    }
+    if (!is_permitted(session, command->channel, permission, by_hook)) {
+        refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
         return false;
     }
     return true;
@@ -172,7 +217,8 @@ static void do_presence(srl_session *session, const srl__command *command)
     srl__waiting_command *waiting = NULL;
     int error = SRL_OK;
 
-    if (!may_read(session, command, settings->presence)) {
+    if (!may_read(session, command, SRL_PERM_PRESENCE, srl__policy_traits(relay, command->channel).presence,
+                  settings->presence_outside && settings->room == SRL__ROOM_OPEN)) {
         return;
     }
     waiting = srl__waiting_command_begin(session, &to, presence_read);
@@ -228,7 +274,8 @@ static void do_history(srl_session *session, const srl__command *command)
     srl__waiting_command *waiting = NULL;
     int error = SRL_OK;
 
-    if (!may_read(session, command, settings->history_size > 0)) {
+    if (!may_read(session, command, SRL_PERM_HISTORY, settings->history_size > 0,
+                  settings->history_outside && settings->room == SRL__ROOM_OPEN)) {
         return;
     }
     waiting = srl__waiting_command_begin(session, &to, history_read);
@@ -238,6 +285,111 @@ static void do_history(srl_session *session, const srl__command *command)
     error = srl__broker_ops_of(relay->broker)->history(relay->link, &channel, &query, &waiting->call.operation);
     if (error != SRL_OK) {
         srl__waiting_command_refuse(waiting, error);
+    }
+}
+
+/* A user's position is its own: the session must be somebody's, and in the channel. */
+static bool may_have_position(srl_session *session, const srl__command *command)
+{
+    bool kept = settings_of(session, command->channel)->positions != SRL__POSITIONS_OFF;
+
+    if (!kept || session->user == NULL) {
+        refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
+        return false;
+    }
+    if (!is_inside(session, command->channel) &&
+        !is_permitted(session, command->channel, SRL_PERM_SUBSCRIBE, session->relay->hooks.subscribe != NULL)) {
+        refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
+        return false;
+    }
+    return true;
+}
+
+static void do_ack(srl_session *session, const srl__command *command)
+{
+    srl__room *room = srl__room_find(session->relay, command->channel);
+    srl__reply_to to = reply_to(command);
+    srl__slice epoch = command->epoch;
+
+    if (!may_have_position(session, command)) {
+        return;
+    }
+    if (!command->has_offset) {
+        refuse(session, command, SRL_REPLY_BAD_REQUEST, SRL__LIT("data.offset: missing"));
+        return;
+    }
+    if (room == NULL || !room->positioned || !is_inside(session, command->channel)) {
+        refuse(session, command, SRL_REPLY_PERMISSION_DENIED, SRL__LIT("permission denied: not subscribed"));
+        return;
+    }
+    if (epoch.len > 0 && !srl__slice_equal(epoch, srl__epoch_slice(&room->epoch))) {
+        refuse(session, command, SRL_REPLY_UNRECOVERABLE, standard_text);
+        return;
+    }
+    if (command->offset > room->offset) {
+        refuse(session, command, SRL_REPLY_BAD_REQUEST, SRL__LIT("data.offset: beyond the newest publication"));
+        return;
+    }
+    srl__position_ack(session, &to, command->offset, srl__epoch_slice(&room->epoch));
+}
+
+/* A client's question for what its user has not seen. */
+typedef struct unread_command {
+    srl__unread question;
+    srl_session *session; /* pinned */
+    srl__reply_to to;
+    char channel[];
+} unread_command;
+
+static void unread_free(unread_command *asked)
+{
+    srl_session *session = asked->session;
+
+    srl__free(&session->relay->alloc, asked, sizeof(*asked) + asked->to.channel.len);
+    srl__session_unpin(session);
+}
+
+static void unread_told(srl__unread *question, int error, uint64_t unread)
+{
+    unread_command *asked = SRL__CONTAINER(question, unread_command, question);
+    srl_session *session = asked->session;
+
+    if (error != SRL_OK) {
+        srl__session_reply_error(session, &asked->to, srl__reply_code_of(error), standard_text);
+    } else if (srl__session_is_open(session)) {
+        srl__session_codec(session)->reply_unread(srl__session_encode(session), &asked->to, unread, question->offset,
+                                                  srl__epoch_slice(&question->epoch));
+        srl__session_send_encoded(session);
+    }
+    unread_free(asked);
+}
+
+static void do_unread(srl_session *session, const srl__command *command)
+{
+    srl_relay *relay = session->relay;
+    unread_command *asked = NULL;
+    int error = SRL_OK;
+
+    if (!may_have_position(session, command)) {
+        return;
+    }
+    asked = srl__alloc_zeroed(&relay->alloc, sizeof(*asked) + command->channel.len);
+    if (asked == NULL) {
+        refuse(session, command, SRL_REPLY_INTERNAL, standard_text);
+        return;
+    }
+    memcpy(asked->channel, command->channel.data, command->channel.len);
+    asked->session = session;
+    asked->to = reply_to(command);
+    asked->to.channel = srl__slice_of(asked->channel, command->channel.len);
+    asked->question.relay = relay;
+    asked->question.channel = asked->to.channel;
+    asked->question.done = unread_told;
+    srl__session_pin(session);
+    error = srl__unread_ask(&asked->question, srl__session_user(session));
+    if (error != SRL_OK) {
+        srl__session_reply_error(session, &asked->to, srl__reply_code_of(error), standard_text);
+        unread_free(asked);
     }
 }
 
@@ -252,7 +404,8 @@ static void do_ping(srl_session *session, const srl__command *command)
 
 static bool needs_channel(srl__command_type type)
 {
-    return type != SRL__COMMAND_CONNECT && type != SRL__COMMAND_PING && type != SRL__COMMAND_PONG;
+    return type != SRL__COMMAND_CONNECT && type != SRL__COMMAND_PING && type != SRL__COMMAND_PONG &&
+           type != SRL__COMMAND_RPC;
 }
 
 static bool needs_id(srl__command_type type)
@@ -296,6 +449,15 @@ static void dispatch(srl_session *session, const srl__command *command)
         break;
     case SRL__COMMAND_HISTORY:
         do_history(session, command);
+        break;
+    case SRL__COMMAND_ACK:
+        do_ack(session, command);
+        break;
+    case SRL__COMMAND_UNREAD:
+        do_unread(session, command);
+        break;
+    case SRL__COMMAND_RPC:
+        do_rpc(session, command);
         break;
     case SRL__COMMAND_PING:
         do_ping(session, command);

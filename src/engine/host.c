@@ -3,6 +3,8 @@
 #include <streamrelay/error.h>
 
 #include "engine/call.h"
+#include "engine/direct.h"
+#include "engine/policy.h"
 #include "engine/relay.h"
 
 /* A question of the host that waits for the broker. */
@@ -126,21 +128,28 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publi
         .client = "",
         .info = "",
     };
+    srl_operation *operation = srl__call_unheeded();
     host_call *host = NULL;
+    int error = SRL_OK;
 
     if (data.len > settings->max_publish_bytes) {
         return srl__relay_fail(relay, SRL_ERR_TOO_LARGE, "data: larger than the channel's max_publish_bytes");
     }
-    if (done == NULL) {
-        return broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, srl__call_unheeded());
+    if (done != NULL) {
+        host = begin(relay, published, user);
+        if (host == NULL) {
+            return SRL_ERR_NOMEM;
+        }
+        host->done.publish = done;
+        operation = &host->call.operation;
     }
-    host = begin(relay, published, user);
-    if (host == NULL) {
-        return SRL_ERR_NOMEM;
+    srl__direct_summon(relay, name);
+    error = broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, operation);
+    if (error == SRL_OK) {
+        srl__event(relay, SRL_EVENT_PUBLISHED, 0, name, srl__slice_of("", 0), srl__slice_of("", 0));
+        return SRL_OK;
     }
-    host->done.publish = done;
-    return outcome(
-        host, broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, &host->call.operation));
+    return host != NULL ? outcome(host, error) : error;
 }
 
 int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
@@ -214,7 +223,7 @@ static int read_presence(srl_relay *relay, srl__slice name, uint32_t limit, srl_
     srl_broker_channel channel = srl__broker_channel_of(name, settings);
     host_call *host = NULL;
 
-    if (!settings->presence) {
+    if (!srl__policy_traits(relay, name).presence) {
         return SRL_ERR_UNAVAILABLE;
     }
     host = begin(relay, presence_read, user);

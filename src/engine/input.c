@@ -77,6 +77,24 @@ static int keep(srl_session *session, srl__slice text)
     return SRL_OK;
 }
 
+/* The same for what came before that which is kept already. */
+static int keep_before(srl_session *session, srl__slice text)
+{
+    srl__buf *later = session->input;
+    int error = SRL_OK;
+
+    session->input = NULL;
+    error = keep(session, text);
+    if (later != NULL) {
+        if (error == SRL_OK) {
+            error = keep(session, srl__slice_of(later->data, later->len));
+        }
+        srl__buf_free(later);
+        srl__free(&session->relay->alloc, later, sizeof(*later));
+    }
+    return error;
+}
+
 int srl__input_receive(srl_session *session, srl__slice message)
 {
     const srl__settings *settings = &session->relay->settings;
@@ -96,7 +114,7 @@ int srl__input_receive(srl_session *session, srl__slice message)
         if (rest.len == 0 || !srl__session_is_open(session)) {
             return SRL_OK;
         }
-        error = keep(session, rest);
+        error = keep_before(session, rest);
         if (error != SRL_OK) { /* part of it has been worked on: it cannot be given back */
             srl__session_disconnect(session, SRL_DISCONNECT_INTERNAL, srl__slice_of("", 0));
         }

@@ -4,6 +4,7 @@
 #include <streamrelay/error.h>
 
 #include "engine/attendance.h"
+#include "engine/policy.h"
 #include "engine/relay.h"
 #include "engine/session.h"
 
@@ -59,8 +60,8 @@ static void joining_free(srl__joining *joining)
 void srl__joining_cancel(srl__joining *joining)
 {
     detach(joining);
-    if (joining->reading) {
-        joining->session = NULL; /* history_read() frees it */
+    if (joining->asking) {
+        joining->session = NULL; /* the answer frees it */
     } else {
         joining_free(joining);
     }
@@ -73,7 +74,9 @@ static void joining_fail(srl__joining *joining, uint32_t code)
     srl__reply_to to = {joining->id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
 
     srl__room_pin(room);
-    srl__session_reply_error(session, &to, code, srl__slice_of("", 0));
+    if (!joining->by_server) {
+        srl__session_reply_error(session, &to, code, srl__slice_of("", 0));
+    }
     srl__subscriptions_remove(&session->subscriptions, &room->relay->alloc,
                               srl__subscriptions_find(&session->subscriptions, room));
     detach(joining);
@@ -81,9 +84,25 @@ static void joining_fail(srl__joining *joining, uint32_t code)
     srl__room_unpin(room);
 }
 
+/* What the user has not seen of the channel. */
+static uint64_t unread(const srl__joining *joining)
+{
+    const srl__room *room = joining->room;
+    const srl__position *seen = &joining->seen;
+    bool comparable = srl__slice_equal(srl__epoch_slice(&seen->epoch), srl__epoch_slice(&room->epoch));
+
+    return comparable && seen->offset <= room->offset ? room->offset - seen->offset : room->offset;
+}
+
+static bool keeps_positions(const srl__joining *joining)
+{
+    return srl__room_settings(joining->room)->positions != SRL__POSITIONS_OFF && joining->session->user != NULL;
+}
+
 static void send_reply(srl__joining *joining, bool recovered)
 {
     srl__room *room = joining->room;
+    srl_session *session = joining->session;
     srl__reply_to to = {joining->id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
     srl__subscribe_reply reply = {
         .offset = recovered ? joining->since.offset : room->offset,
@@ -91,21 +110,33 @@ static void send_reply(srl__joining *joining, bool recovered)
         .recoverable = room->positioned,
         .was_recovering = joining->recover,
         .recovered = recovered,
+        .has_unread = keeps_positions(joining),
+        .unread = unread(joining),
     };
 
-    srl__session_codec(joining->session)->reply_subscribe(srl__session_encode(joining->session), &to, &reply);
-    srl__session_send_encoded(joining->session);
+    if (joining->by_server) {
+        srl__session_codec(session)->push_subscribe(srl__session_encode(session), to.channel, &reply);
+    } else {
+        srl__session_codec(session)->reply_subscribe(srl__session_encode(session), &to, &reply);
+    }
+    srl__session_send_encoded(session);
 }
 
 static void send_missed(srl__joining *joining, const missed *m)
 {
     srl_session *session = joining->session;
     srl__slice epoch = srl__slice_of("", 0);
+    srl_frame *frame = NULL;
 
     for (uint32_t i = 0; i < m->publication_count; i++) {
         srl__session_codec(session)->push_publication(srl__session_encode(session), srl__room_name(joining->room),
                                                       &m->publications[i], epoch);
-        srl__session_send_encoded(session);
+        frame = srl__session_take_encoded(session);
+        if (frame != NULL) {
+            frame->offset = m->publications[i].offset;
+            frame->origin = joining->room;
+        }
+        srl__session_send(session, frame);
     }
     for (uint32_t i = m->kept_first; i < joining->kept_count; i++) {
         srl__session_send(session, srl_frame_ref(joining->kept[i]));
@@ -119,6 +150,7 @@ static void complete(srl__joining *joining, const missed *m)
     srl__room *room = joining->room;
     srl__subscription *subscription = srl__subscriptions_find(&session->subscriptions, room);
     bool recovered = m != NULL && m->complete;
+    bool by_server = joining->by_server;
 
     srl__room_pin(room);
     send_reply(joining, recovered);
@@ -128,6 +160,13 @@ static void complete(srl__joining *joining, const missed *m)
     detach(joining);
     joining_free(joining);
     srl__room_add_member(room, session, subscription);
+    subscription->by_server = by_server;
+    if (!by_server && room->relay->permissions != NULL) {
+        uint32_t permitted = srl__policy_permitted(session, srl__room_name(room));
+
+        srl__room_set_quiet(room, subscription, (permitted & SRL_PERM_JOIN_LEAVE) == 0);
+    }
+    srl__event_of(session, SRL_EVENT_SUBSCRIBED, 0, srl__room_name(room), srl__slice_of("", 0));
     srl__attendance_begin(session, room);
     srl__room_unpin(room);
 }
@@ -171,16 +210,43 @@ static missed missed_since(const srl__joining *joining, const srl_broker_result 
     return m;
 }
 
-static void history_read(srl__call *call, const srl_broker_result *result)
+/* The broker has answered: the joining, unless it was given up meanwhile. */
+static srl__joining *answered(srl__call *call)
 {
     srl__joining *joining = SRL__CONTAINER(call, srl__joining, call);
-    missed m;
 
-    joining->reading = false;
+    joining->asking = false;
     if (joining->session == NULL) {
         joining_free(joining);
+        return NULL;
+    }
+    return joining;
+}
+
+static void begin_asking(srl__joining *joining, void (*finish)(srl__call *call, const srl_broker_result *result))
+{
+    joining->asking = true;
+    srl__call_begin(joining->relay, &joining->call, finish);
+}
+
+/* The broker did not take the question. */
+static void not_asked(srl__joining *joining, int error)
+{
+    joining->asking = false;
+    joining->reading = false;
+    srl__call_abandon(&joining->call);
+    joining_fail(joining, srl__reply_code_of(error));
+}
+
+static void history_read(srl__call *call, const srl_broker_result *result)
+{
+    srl__joining *joining = answered(call);
+    missed m;
+
+    if (joining == NULL) {
         return;
     }
+    joining->reading = false;
     if (result->error != SRL_OK && result->error != SRL_ERR_UNRECOVERABLE) {
         joining_fail(joining, srl__reply_code_of(result->error));
         return;
@@ -203,17 +269,98 @@ static void read_history(srl__joining *joining)
     };
     int error = SRL_OK;
 
+    begin_asking(joining, history_read);
     joining->reading = true;
-    srl__call_begin(relay, &joining->call, history_read);
     error = srl__broker_ops_of(relay->broker)->history(relay->link, &channel, &query, &joining->call.operation);
     if (error != SRL_OK) {
-        joining->reading = false;
-        srl__call_abandon(&joining->call);
-        joining_fail(joining, srl__reply_code_of(error));
+        not_asked(joining, error);
     }
 }
 
-void srl__joining_proceed(srl__joining *joining)
+static void member_checked(srl__call *call, const srl_broker_result *result)
+{
+    srl__joining *joining = answered(call);
+
+    if (joining == NULL) {
+        return;
+    }
+    if (result->error != SRL_OK) {
+        joining_fail(joining, result->error == SRL_ERR_NOT_FOUND ? SRL_REPLY_PERMISSION_DENIED
+                                                                 : srl__reply_code_of(result->error));
+        return;
+    }
+    joining->is_member = true;
+    srl__joining_proceed(joining);
+}
+
+static void check_member(srl__joining *joining)
+{
+    srl_relay *relay = joining->relay;
+    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
+    srl__slice user = srl__session_user(joining->session);
+    srl_broker_directory question = {
+        .size = sizeof(question),
+        .verb = SRL_DIRECTORY_CHECK,
+        .channel = joining->room->name,
+        .channel_len = joining->room->name_len,
+        .user = user.data,
+        .user_len = user.len,
+        .meta = "",
+    };
+    int error = SRL_ERR_UNAVAILABLE;
+
+    begin_asking(joining, member_checked);
+    if (broker->directory != NULL) {
+        error = broker->directory(relay->link, &question, &joining->call.operation);
+    }
+    if (error != SRL_OK) {
+        not_asked(joining, error);
+    }
+}
+
+static void position_got(srl__call *call, const srl_broker_result *result)
+{
+    srl__joining *joining = answered(call);
+
+    if (joining == NULL) {
+        return;
+    }
+    joining->knows_seen = true;
+    if (result->error == SRL_OK &&
+        srl__epoch_set(&joining->seen.epoch, srl__slice_of(result->epoch, result->epoch_len))) {
+        joining->seen.offset = result->offset;
+    }
+    if (joining->resume) {
+        joining->since = joining->seen;
+    }
+    srl__joining_proceed(joining);
+}
+
+static void get_position(srl__joining *joining)
+{
+    srl_relay *relay = joining->relay;
+    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
+    srl__slice user = srl__session_user(joining->session);
+    srl_broker_position question = {
+        .size = sizeof(question),
+        .user = user.data,
+        .user_len = user.len,
+        .channel = joining->room->name,
+        .channel_len = joining->room->name_len,
+        .epoch = "",
+    };
+    int error = SRL_ERR_UNAVAILABLE;
+
+    begin_asking(joining, position_got);
+    if (broker->position_get != NULL) {
+        error = broker->position_get(relay->link, &question, &joining->call.operation);
+    }
+    if (error != SRL_OK) {
+        not_asked(joining, error);
+    }
+}
+
+static void recover(srl__joining *joining)
 {
     srl__room *room = joining->room;
     const srl__position *since = &joining->since;
@@ -228,6 +375,20 @@ void srl__joining_proceed(srl__joining *joining)
         read_history(joining);
     } else {
         complete(joining, NULL);
+    }
+}
+
+/* One question to the broker after the other, as far as the channel's options call for them. */
+void srl__joining_proceed(srl__joining *joining)
+{
+    const srl__channel_settings *settings = srl__room_settings(joining->room);
+
+    if (settings->room == SRL__ROOM_GROUP && !joining->by_server && !joining->is_member) {
+        check_member(joining);
+    } else if (keeps_positions(joining) && !joining->knows_seen) {
+        get_position(joining);
+    } else {
+        recover(joining);
     }
 }
 

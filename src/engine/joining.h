@@ -12,17 +12,23 @@ typedef struct srl__position {
 } srl__position;
 
 struct srl__joining {
-    srl__call call;       /* reading history */
+    srl__call call;       /* the question to the broker that is under way */
     srl__list link;       /* in the room's joinings */
-    srl_session *session; /* NULL: given up while history is being read */
+    srl_session *session; /* NULL: given up while the broker is being asked */
     srl__room *room;      /* likewise not to be used then */
     srl_relay *relay;
     uint64_t id; /* of the command */
     srl__position since;
     bool recover;
-    bool reading;
-    bool spoiled;     /* a live publication could not be kept, or the room's positions started anew */
-    srl_frame **kept; /* consecutive live publications */
+    bool resume;        /* from where the user last was, for the client named no position */
+    bool by_server;     /* the host asked for it: no reply but a push, and no question of membership */
+    bool asking;        /* the call is under way */
+    bool reading;       /* it reads history: live publications have to be kept */
+    bool is_member;     /* or membership does not matter here */
+    bool knows_seen;    /* or the channel keeps no positions */
+    srl__position seen; /* where the user is, as the broker has it */
+    bool spoiled;       /* a live publication could not be kept, or the room's positions started anew */
+    srl_frame **kept;   /* consecutive live publications */
     uint32_t kept_count;
     uint32_t kept_capacity;
     uint64_t kept_from; /* offset of the first */

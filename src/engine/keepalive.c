@@ -20,9 +20,9 @@ void srl__keepalive_arm(srl_session *session)
         due = earlier(due, session->expires_ms);
     }
     if (due == SRL__TIMERS_NEVER) {
-        srl__timer_cancel(&session->relay->timers, &session->timer);
+        srl__alarm_cancel(session->relay, &session->alarm);
     } else {
-        srl__timer_arm(&session->relay->timers, &session->timer, due);
+        srl__alarm_set(session->relay, &session->alarm, due);
     }
 }
 
@@ -80,8 +80,11 @@ static void connected_due(srl_session *session)
     srl__keepalive_arm(session);
 }
 
-void srl__keepalive_due(srl_session *session)
+void srl__keepalive_due(srl_relay *relay, srl__alarm *alarm)
 {
+    srl_session *session = SRL__CONTAINER(alarm, srl_session, alarm);
+
+    (void)relay;
     switch (session->state) {
     case SRL__SESSION_NEW:
         srl__session_disconnect(session, SRL_DISCONNECT_STALE, standard_text);

@@ -18,7 +18,7 @@ static inline void srl__keepalive_heard(srl_session *session)
     session->pong_by_ms = 0;
 }
 
-/* The timer is due. */
-void srl__keepalive_due(srl_session *session);
+/* The alarm is due. */
+void srl__keepalive_due(srl_relay *relay, srl__alarm *alarm);
 
 #endif

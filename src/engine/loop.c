@@ -3,7 +3,6 @@
 
 #include <streamrelay/error.h>
 
-#include "engine/keepalive.h"
 #include "engine/posts.h"
 #include "engine/relay.h"
 #include "engine/session.h"
@@ -26,27 +25,24 @@ static void run_broker(srl_relay *relay)
     }
 }
 
-static void end_all(srl_relay *relay)
+void srl__loop_broker_due(srl_relay *relay, srl__alarm *alarm)
+{
+    (void)alarm;
+    relay->broker_has_more = true;
+    run_broker(relay);
+}
+
+/* The grace of a shutdown is over. */
+void srl__loop_shutdown_due(srl_relay *relay, srl__alarm *alarm)
 {
     srl__list *next = NULL;
 
+    (void)alarm;
     for (srl__list *link = relay->sessions.next; link != &relay->sessions; link = next) {
         srl_session *session = SRL__CONTAINER(link, srl_session, link);
 
         next = link->next;
         srl__session_doom(session, session->code);
-    }
-}
-
-static void timer_due(srl_relay *relay, srl__timer *timer)
-{
-    if (timer == &relay->broker_timer) {
-        relay->broker_has_more = true;
-        run_broker(relay);
-    } else if (timer == &relay->shutdown_timer) {
-        end_all(relay);
-    } else {
-        srl__keepalive_due(SRL__CONTAINER(timer, srl_session, timer));
     }
 }
 
@@ -60,7 +56,7 @@ static bool run_timers(srl_relay *relay)
         if (timer == NULL) {
             return false;
         }
-        timer_due(relay, timer);
+        SRL__CONTAINER(timer, srl__alarm, timer)->due(relay, SRL__CONTAINER(timer, srl__alarm, timer));
     }
     return true;
 }
@@ -85,6 +81,10 @@ static int turn(srl_relay *relay, int timeout_ms)
     if (more && !relay->destroyed) {
         relay->poller->ops->wake(relay->poller);
     }
+    if (relay->depth == 1) {
+        srl__relay_go_round(relay);
+        more = more || srl__relay_has_work(relay);
+    }
     more = more && !relay->destroyed;
     srl__relay_leave(relay);
     return more;
@@ -100,7 +100,8 @@ int32_t srl_relay_next_timeout_ms(srl_relay *relay)
     uint64_t next = srl__timers_next_ms(&relay->timers);
     uint64_t now = relay->platform.monotonic_ms(relay->platform.user);
 
-    if (relay->broker_has_more || atomic_load(&relay->broker_woken) || srl__posts_wait(relay) || next <= now) {
+    if (relay->has_more || relay->broker_has_more || atomic_load(&relay->broker_woken) || srl__posts_wait(relay) || next <= now ||
+        srl__relay_has_work(relay)) {
         return 0;
     }
     if (next == SRL__TIMERS_NEVER) {
@@ -118,7 +119,7 @@ int srl_relay_run(srl_relay *relay)
         return SRL_ERR_STATE;
     }
     relay->handles++; /* it may be destroyed meanwhile, but stays in memory */
-    relay->stopped = false;
+    relay->stopped = relay->shut_down;
     while (!relay->stopped && result >= 0) {
         result = turn(relay, timeout_ms);
         timeout_ms = result > 0 ? 0 : -1;

@@ -38,12 +38,26 @@ void srl__namespaces_free(srl__namespaces *n)
     n->length_count = n->length_capacity = 0;
 }
 
+bool srl__namespaces_has(const srl__namespaces *n, srl__slice prefix)
+{
+    return srl__map_get(&n->by_prefix, prefix) != NULL;
+}
+
 const srl__channel_settings *srl__namespaces_find(const srl__namespaces *n, srl__slice channel)
 {
+    size_t prefix_len = 0;
+
+    return srl__namespaces_match(n, channel, &prefix_len);
+}
+
+const srl__channel_settings *srl__namespaces_match(const srl__namespaces *n, srl__slice channel, size_t *prefix_len)
+{
+    *prefix_len = 0;
     for (uint32_t i = 0; i < n->length_count; i++) {
         if (n->lengths[i] <= channel.len) {
             namespace *ns = srl__map_get(&n->by_prefix, srl__slice_of(channel.data, n->lengths[i]));
             if (ns != NULL) {
+                *prefix_len = ns->len;
                 return &ns->settings;
             }
         }

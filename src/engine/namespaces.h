@@ -19,8 +19,14 @@ void srl__namespaces_init(srl__namespaces *n, const srl_allocator *alloc, uint64
                           const srl__channel_settings *defaults);
 void srl__namespaces_free(srl__namespaces *n);
 
+/* As the next one; and how long the prefix is. */
+const srl__channel_settings *srl__namespaces_match(const srl__namespaces *n, srl__slice channel, size_t *prefix_len);
+
 /* Never NULL; valid until the next set or remove. */
 const srl__channel_settings *srl__namespaces_find(const srl__namespaces *n, srl__slice channel);
+
+/* Whether there is one with exactly this prefix. */
+bool srl__namespaces_has(const srl__namespaces *n, srl__slice prefix);
 
 /* Add or replace: SRL_OK or SRL_ERR_NOMEM. */
 int srl__namespaces_set(srl__namespaces *n, srl__slice prefix, const srl__channel_settings *settings);

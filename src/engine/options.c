@@ -10,7 +10,18 @@
 #include "broker/broker.h"
 #include "engine/options_table.h"
 
-typedef enum option_type { TYPE_BOOL, TYPE_NUMBER, TYPE_BYTES, TYPE_DURATION, TYPE_CHOICE } option_type;
+/* From TYPE_JOIN_LEAVE on: choices, each with words of its own. */
+typedef enum option_type {
+    TYPE_BOOL,
+    TYPE_NUMBER,
+    TYPE_BYTES,
+    TYPE_DURATION,
+    TYPE_JOIN_LEAVE,
+    TYPE_ROOM,
+    TYPE_RECOVERY,
+    TYPE_POSITIONS,
+    TYPE_FORMAT
+} option_type;
 
 typedef struct option {
     const char *name;
@@ -32,8 +43,23 @@ static const option table[] = {SRL__RELAY_OPTIONS(RELAY_LINE) SRL__CHANNEL_OPTIO
 
 enum { OPTION_COUNT = sizeof(table) / sizeof(table[0]) };
 
-static const char *const type_names[] = {"bool", "number", "bytes", "duration", "choice"};
-static const char *const join_leave_words[] = {"off", "session", "user", "both"};
+static const char *const type_names[] = {"bool",   "number", "bytes",  "duration", "choice",
+                                         "choice", "choice", "choice", "choice"};
+
+enum { MAX_WORDS = 4 };
+
+static const char *const choices[][MAX_WORDS] = {
+    [TYPE_JOIN_LEAVE] = {"off", "session", "user", "both"},
+    [TYPE_ROOM] = {"open", "group", "direct", "personal"},
+    [TYPE_RECOVERY] = {"client", "off", "on"},
+    [TYPE_POSITIONS] = {"off", "ack", "delivery"},
+    [TYPE_FORMAT] = {"any", "object"},
+};
+
+static bool is_choice(const option *o)
+{
+    return o->type >= TYPE_JOIN_LEAVE;
+}
 
 static const struct {
     const char *word;
@@ -114,17 +140,19 @@ static bool parse_scaled(const char *text, option_type type, uint64_t *out)
     return false;
 }
 
-static bool parse_word(const char *text, option_type type, uint64_t *out)
+static bool parse_choice(const option *o, const char *text, uint64_t *out)
 {
-    if (type == TYPE_CHOICE) {
-        for (uint64_t i = 0; i <= SRL__JOIN_LEAVE_BOTH; i++) {
-            if (strcmp(text, join_leave_words[i]) == 0) {
-                *out = i;
-                return true;
-            }
+    for (uint64_t i = 0; i <= o->highest; i++) {
+        if (strcmp(text, choices[o->type][i]) == 0) {
+            *out = i;
+            return true;
         }
-        return false;
     }
+    return false;
+}
+
+static bool parse_bool(const char *text, uint64_t *out)
+{
     for (size_t i = 0; i < sizeof(bool_words) / sizeof(bool_words[0]); i++) {
         if (strcmp(text, bool_words[i].word) == 0) {
             *out = bool_words[i].value;
@@ -136,8 +164,11 @@ static bool parse_word(const char *text, option_type type, uint64_t *out)
 
 static bool parse(const option *o, const char *text, uint64_t *out)
 {
-    if (o->type == TYPE_BOOL || o->type == TYPE_CHOICE) {
-        return parse_word(text, o->type, out);
+    if (is_choice(o)) {
+        return parse_choice(o, text, out);
+    }
+    if (o->type == TYPE_BOOL) {
+        return parse_bool(text, out);
     }
     return parse_scaled(text, o->type, out);
 }
@@ -145,8 +176,8 @@ static bool parse(const option *o, const char *text, uint64_t *out)
 /* A value as parse() takes it, in the largest unit that leaves a whole number; units[] is ordered for that. */
 static void format(const option *o, uint64_t value, char *out, size_t size)
 {
-    if (o->type == TYPE_CHOICE) {
-        (void)snprintf(out, size, "%s", join_leave_words[value & SRL__JOIN_LEAVE_BOTH]);
+    if (is_choice(o)) {
+        (void)snprintf(out, size, "%s", choices[o->type][value]);
         return;
     }
     if (o->type == TYPE_BOOL) {
@@ -169,8 +200,14 @@ static void range_text(const option *o, char *out, size_t size)
 
     if (o->type == TYPE_BOOL) {
         (void)snprintf(out, size, "true, false");
-    } else if (o->type == TYPE_CHOICE) {
-        (void)snprintf(out, size, "off, session, user, both");
+    } else if (is_choice(o)) {
+        size_t used = 0;
+
+        for (uint64_t i = 0; i <= o->highest; i++) {
+            int len = snprintf(out + used, size - used, "%s%s", i == 0 ? "" : ", ", choices[o->type][i]);
+
+            used += len > 0 ? (size_t)len : 0;
+        }
     } else {
         format(o, o->lowest, lowest, sizeof(lowest));
         format(o, o->highest, highest, sizeof(highest));
@@ -329,6 +366,30 @@ int srl_options_describe(uint32_t index, srl_option_info *out)
     return SRL_OK;
 }
 
+int srl__channel_settings_check(const srl__channel_settings *settings, char *error, size_t error_size)
+{
+    const char *fault = NULL;
+
+    if (settings->positions != SRL__POSITIONS_OFF && settings->history_size == 0) {
+        fault = "positions needs history_size: without history there are no offsets";
+    } else if (settings->recovery == SRL__RECOVERY_ON && settings->history_size == 0) {
+        fault = "recovery = on needs history_size";
+    } else if (settings->room != SRL__ROOM_OPEN && settings->anonymous) {
+        fault = "anonymous cannot go with a room for certain users";
+    } else if (settings->publish_outside && !settings->publish) {
+        fault = "publish_outside needs publish";
+    } else if (settings->presence_outside && !settings->presence) {
+        fault = "presence_outside needs presence";
+    } else if (settings->history_outside && settings->history_size == 0) {
+        fault = "history_outside needs history_size";
+    }
+    if (fault != NULL) {
+        (void)snprintf(error, error_size, "%s", fault);
+        return SRL_ERR_OPTION_VALUE;
+    }
+    return SRL_OK;
+}
+
 int srl__settings_check(const srl__settings *settings, char *error, size_t error_size)
 {
     if (settings->ping_interval > 0 && settings->pong_timeout >= settings->ping_interval) {
@@ -339,5 +400,5 @@ int srl__settings_check(const srl__settings *settings, char *error, size_t error
         (void)snprintf(error, error_size, "max_input_bytes must not be smaller than max_message_bytes");
         return SRL_ERR_OPTION_VALUE;
     }
-    return SRL_OK;
+    return srl__channel_settings_check(&settings->channel, error, error_size);
 }

@@ -19,6 +19,7 @@ struct srl_options {
 void srl__options_defaults(srl_options *options);
 
 /* Options that contradict each other: SRL_ERR_OPTION_VALUE and a sentence in `error`. */
+int srl__channel_settings_check(const srl__channel_settings *settings, char *error, size_t error_size);
 int srl__settings_check(const srl__settings *settings, char *error, size_t error_size);
 
 #endif

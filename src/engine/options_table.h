@@ -46,6 +46,9 @@
       "Users listed in the answer to one presence command; the counts are always of all.")                             \
     X(RELAY, NUMBER, max_posted, "65536", 1, UINT32_MAX,                                                               \
       "Functions that may wait after srl_relay_post(). Past it: SRL_ERR_LIMIT.")                                       \
+    X(RELAY, NUMBER, max_events, "65536", 1, UINT32_MAX,                                                               \
+      "Events that may wait for the event hook within one turn; what comes past it is counted and dropped.")           \
+    X(RELAY, NUMBER, max_members, "10000", 1, 1000000, "Names in the answer to one list of members or groups.")        \
     X(RELAY, NUMBER, work_budget, "1024", 1, UINT32_MAX,                                                               \
       "Timers, posted functions and deliveries of each kind that one srl_relay_process() handles.")
 
@@ -56,7 +59,7 @@
     X(CHANNEL, DURATION, history_meta_ttl, "30d", 0, 3650 * SRL__DAY,                                                  \
       "How long offset and epoch of an unused channel outlive its last publication. 0: for ever.")                     \
     X(CHANNEL, BOOL, presence, "false", 0, 1, "Whether subscribers may ask who is in the channel.")                    \
-    X(CHANNEL, CHOICE, join_leave, "off", 0, SRL__JOIN_LEAVE_BOTH,                                                     \
+    X(CHANNEL, JOIN_LEAVE, join_leave, "off", 0, SRL__JOIN_LEAVE_BOTH,                                                 \
       "Whether subscribers are told of others coming and going: each session, each user (first session in, last "      \
       "session out), or both.")                                                                                        \
     X(CHANNEL, BOOL, subscribe, "true", 0, 1,                                                                          \
@@ -64,6 +67,27 @@
     X(CHANNEL, BOOL, publish, "false", 0, 1,                                                                           \
       "Whether subscribers of the channel may publish. Only used where no publish hook is set.")                       \
     X(CHANNEL, BOOL, anonymous, "false", 0, 1, "Whether the two options above hold for anonymous users too.")          \
+    X(CHANNEL, BOOL, publish_outside, "false", 0, 1, "Whether those who may publish need not be subscribed.")          \
+    X(CHANNEL, BOOL, presence_outside, "false", 0, 1, "Whether those who may read presence need not be subscribed.")   \
+    X(CHANNEL, BOOL, history_outside, "false", 0, 1, "Whether those who may read history need not be subscribed.")     \
+    X(CHANNEL, ROOM, room, "open", 0, SRL__ROOM_PERSONAL,                                                              \
+      "Who may enter beside what permissions say. open: anybody; group: members, see room.h; direct: the two users "   \
+      "that the channel is named after; personal: the user whose id follows the namespace's prefix.")                  \
+    X(CHANNEL, RECOVERY, recovery, "client", 0, SRL__RECOVERY_ON,                                                      \
+      "Whether a subscription is recovered: when the client asks for it, never, or whenever it names a position.")     \
+    X(CHANNEL, POSITIONS, positions, "off", 0, SRL__POSITIONS_DELIVERY,                                                \
+      "Whether the broker keeps how far each user has come, and what moves it: the client's ack, or delivery.")        \
+    X(CHANNEL, DURATION, position_ttl, "30d", 0, 3650 * SRL__DAY,                                                      \
+      "How long a user's position is kept after it was last moved. 0: for ever.")                                      \
+    X(CHANNEL, DURATION, position_check, "40s", 0, SRL__DAY,                                                           \
+      "How often a room compares its position with the broker's, to notice publications that never came. 0: never.")   \
+    X(CHANNEL, FORMAT, data_format, "any", 0, SRL__DATA_OBJECT,                                                        \
+      "What a publication by a client may be: any JSON value, or an object only. Else: error 107.")                    \
+    X(CHANNEL, NUMBER, channel_rate, "0", 0, 1000000,                                                                  \
+      "Publications per second by all clients of this relay into the channel, while it has subscribers. 0: no limit. " \
+      "Past it: error 111.")                                                                                           \
+    X(CHANNEL, DURATION, idle_lifetime, "0", 0, SRL__DAY,                                                              \
+      "How long a room without subscribers stays, so that one who comes back at once finds it open.")                  \
     X(CHANNEL, NUMBER, max_subscribers, "1000000", 1, UINT32_MAX,                                                      \
       "Sessions in the channel on this relay. Past it: error 106.")                                                    \
     X(CHANNEL, BYTES, max_publish_bytes, "64k", 1, 67108864, "Length of one publication's JSON. Past it: error 107.")

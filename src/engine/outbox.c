@@ -197,6 +197,9 @@ void srl__touched_flush(srl_relay *relay)
     srl__touched *touched = &relay->touched;
     uint32_t count = touched->count;
 
+    if (count == 0) {
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         srl_session *session = touched->sessions[i];
 

@@ -25,7 +25,7 @@ typedef struct srl__outbox {
     uint32_t head;
     uint32_t count;
     uint32_t capacity;
-    uint32_t bytes;
+    uint64_t bytes;
     srl_frame **lent; /* the array that a write call is reading at this moment */
     bool cleared;     /* meanwhile: drop everything when it returns */
     srl_frame *slots[SRL__QUEUE_INLINE];

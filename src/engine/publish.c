@@ -3,34 +3,57 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "engine/direct.h"
 #include "engine/relay.h"
+#include "engine/rooms.h"
 #include "engine/waiting_command.h"
+
+/* A token bucket as one number: the time at which it will be full again. */
+static bool over_rate(uint64_t *full_at_us, uint64_t now_us, uint64_t per_second, uint64_t burst)
+{
+    uint64_t interval_us = 1000000 / per_second;
+
+    if (*full_at_us < now_us) {
+        *full_at_us = now_us;
+    }
+    if (*full_at_us - now_us > interval_us * (burst - 1)) {
+        return true;
+    }
+    *full_at_us += interval_us;
+    return false;
+}
 
 bool srl__publish_over_rate(srl_session *session)
 {
     const srl__settings *settings = &session->relay->settings;
-    uint64_t now_us = session->relay->now_ms * 1000;
-    uint64_t interval_us = 0;
 
-    if (settings->publish_rate == 0) {
-        return false;
-    }
-    interval_us = 1000000 / settings->publish_rate;
-    if (session->publish_us < now_us) {
-        session->publish_us = now_us;
-    }
-    if (session->publish_us - now_us > interval_us * (settings->publish_burst - 1)) {
-        return true;
-    }
-    session->publish_us += interval_us;
-    return false;
+    return settings->publish_rate > 0 && over_rate(&session->publish_us, session->relay->now_ms * 1000,
+                                                   settings->publish_rate, settings->publish_burst);
 }
 
-uint32_t srl__publish_check_size(srl_relay *relay, srl__slice channel, srl__slice data)
+bool srl__publish_over_channel_rate(srl_relay *relay, srl__slice channel)
 {
-    const srl__channel_settings *settings = srl__namespaces_find(&relay->namespaces, channel);
+    uint64_t rate = srl__namespaces_find(&relay->namespaces, channel)->channel_rate;
+    srl__room *room = rate > 0 ? srl__room_find(relay, channel) : NULL;
 
-    return data.len > settings->max_publish_bytes ? SRL_REPLY_BAD_REQUEST : 0;
+    return room != NULL && over_rate(&room->rate_us, relay->now_ms * 1000, rate, rate);
+}
+
+const char *srl__publish_fault(srl_session *session, srl__slice channel, srl__slice data)
+{
+    const srl__channel_settings *settings = srl__namespaces_find(&session->relay->namespaces, channel);
+
+    if (data.len == 0) {
+        return "data.data: missing";
+    }
+    if (data.len > settings->max_publish_bytes) {
+        srl__event_limit(session, channel, "max_publish_bytes");
+        return "data.data: too large for this channel";
+    }
+    if (settings->data_format == SRL__DATA_OBJECT && data.data[0] != '{') {
+        return "data.data: expected an object";
+    }
+    return NULL;
 }
 
 static void published(srl__call *call, const srl_broker_result *result)
@@ -42,6 +65,7 @@ static void published(srl__call *call, const srl_broker_result *result)
         srl__waiting_command_fail(command, result->error);
         return;
     }
+    srl__event_of(session, SRL_EVENT_PUBLISHED, 0, command->to.channel, srl__slice_of("", 0));
     if (srl__session_is_open(session)) {
         srl__session_codec(session)->reply_publish(srl__session_encode(session), &command->to, result->offset,
                                                    srl__slice_of(result->epoch, result->epoch_len));
@@ -65,6 +89,7 @@ void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data
     }
     publication.data = data.data;
     publication.data_len = data.len;
+    srl__direct_summon(relay, to->channel);
     publication.time_ms = relay->platform.wall_ms(relay->platform.user);
     error = srl__broker_ops_of(relay->broker)
                 ->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, &command->call.operation);

@@ -4,11 +4,14 @@
 
 #include "engine/session.h"
 
+/* Whether the channel's clients have used up theirs. */
+bool srl__publish_over_channel_rate(srl_relay *relay, srl__slice channel);
+
 /* Whether the session has used up its publications for now; counts this one if not. */
 bool srl__publish_over_rate(srl_session *session);
 
-/* 0, or the reply code for a payload that the channel does not take. */
-uint32_t srl__publish_check_size(srl_relay *relay, srl__slice channel, srl__slice data);
+/* What is wrong with a payload for this channel, or NULL. */
+const char *srl__publish_fault(srl_session *session, srl__slice channel, srl__slice data);
 
 /* Do it, permission given; the reply goes out in the call or later. */
 void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data);

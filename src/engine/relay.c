@@ -8,6 +8,8 @@
 #include "base/utf8.h"
 #include "engine/call.h"
 #include "engine/input.h"
+#include "engine/notes.h"
+#include "engine/policy.h"
 #include "engine/posts.h"
 #include "engine/rooms.h"
 #include "engine/session.h"
@@ -37,9 +39,10 @@ static void resume_inputs(srl_relay *relay)
     }
 }
 
-static bool has_work(const srl_relay *relay)
+bool srl__relay_has_work(const srl_relay *relay)
 {
-    return relay->touched.count > 0 || !srl__list_is_empty(&relay->gathering) || !srl__list_is_empty(&relay->resumable);
+    return relay->touched.count > 0 || !srl__list_is_empty(&relay->gathering) ||
+           !srl__list_is_empty(&relay->resumable) || relay->policy_changed || relay->events.count > 0;
 }
 
 static void bury_the_dead(srl_relay *relay)
@@ -81,17 +84,26 @@ void srl__relay_arm(srl_relay *relay)
     }
 }
 
-static void settle(srl_relay *relay)
+void srl__relay_go_round(srl_relay *relay)
 {
-    for (int round = 0; round < MAX_ROUNDS && has_work(relay); round++) {
+    for (int round = 0; round < MAX_ROUNDS && srl__relay_has_work(relay); round++) {
+        if (relay->policy_changed) {
+            srl__policy_recheck(relay);
+        }
         srl__fanout_turn(relay);
         srl__touched_flush(relay);
         resume_inputs(relay);
+        (void)srl__events_tell(relay);
     }
+}
+
+static void settle(srl_relay *relay)
+{
+    srl__relay_go_round(relay);
     tell_of_shutdown(relay);
     bury_the_dead(relay);
     if (!relay->destroyed) {
-        if (has_work(relay)) {
+        if (srl__relay_has_work(relay)) {
             relay->poller->ops->wake(relay->poller);
         }
         srl__relay_arm(relay);
@@ -110,6 +122,8 @@ static void relay_free(srl_relay *relay)
     srl__free(&alloc, relay->touched.sessions, relay->touched.capacity * sizeof(*relay->touched.sessions));
     srl__buf_free(&relay->encoded);
     srl__buf_free(&relay->scratch);
+    srl__events_free(relay);
+    srl__policy_release(relay);
     srl__posts_free(relay);
     if (relay->poller != NULL) {
         relay->poller->ops->destroy(relay->poller);
@@ -164,6 +178,24 @@ srl_broker_channel srl__broker_channel_of(srl__slice name, const srl__channel_se
     return channel;
 }
 
+static void node_deliver(srl_node *node, void *room, int kind, const srl_publication *publication, srl__slice epoch)
+{
+    srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
+
+    srl__relay_enter(relay);
+    srl__room_deliver(room, kind, publication, epoch);
+    srl__relay_leave(relay);
+}
+
+static void node_control(srl_node *node, srl__slice note)
+{
+    srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
+
+    srl__relay_enter(relay);
+    srl__note_arrived(relay, note);
+    srl__relay_leave(relay);
+}
+
 static void node_wake(srl_node *node)
 {
     srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
@@ -176,7 +208,7 @@ static void node_set_timer(srl_node *node, uint64_t due_ms)
 {
     srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
 
-    srl__timer_arm(&relay->timers, &relay->broker_timer, due_ms);
+    srl__alarm_set(relay, &relay->broker_alarm, due_ms);
     if (relay->depth == 0) {
         srl__relay_arm(relay);
     }
@@ -194,7 +226,8 @@ static void init_members(srl_relay *relay, const srl_options *options)
     relay->json_limits.max_depth = (uint32_t)options->settings.max_json_depth;
     relay->now_ms = relay->started_ms = relay->platform.monotonic_ms(relay->platform.user);
     relay->armed_ms = SRL__TIMERS_NEVER;
-    relay->node.deliver = srl__room_deliver;
+    relay->node.deliver = node_deliver;
+    relay->node.control = node_control;
     relay->node.wake = node_wake;
     relay->node.set_timer = node_set_timer;
     relay->node.platform = &relay->platform;
@@ -204,8 +237,10 @@ static void init_members(srl_relay *relay, const srl_options *options)
     srl__list_init(&relay->gathering);
     srl__list_init(&relay->dead);
     srl__timers_init(&relay->timers, relay->now_ms);
-    srl__timer_init(&relay->broker_timer);
-    srl__timer_init(&relay->shutdown_timer);
+    srl__alarm_init(&relay->broker_alarm, srl__loop_broker_due);
+    srl__alarm_init(&relay->shutdown_alarm, srl__loop_shutdown_due);
+    srl__list_init(&relay->observer.link);
+    srl__events_init(relay);
     srl__buf_init(&relay->encoded, &relay->alloc, MAX_ENCODED);
     srl__buf_init(&relay->scratch, &relay->alloc, MAX_ENCODED);
     srl__posts_init(relay);
@@ -296,6 +331,7 @@ void srl_relay_destroy(srl_relay *relay)
     relay->link = NULL;
     srl__calls_cancel(relay);
     srl__posts_cancel(relay);
+    srl__policy_release(relay);
     srl__relay_leave(relay);
 }
 
@@ -313,42 +349,8 @@ int srl_relay_shutdown(srl_relay *relay, uint64_t grace_ms, srl_shutdown_fn done
     for (link = relay->sessions.next; link != &relay->sessions; link = link->next) {
         srl__session_disconnect(SRL__CONTAINER(link, srl_session, link), SRL_DISCONNECT_SHUTDOWN, srl__slice_of("", 0));
     }
-    srl__timer_arm(&relay->timers, &relay->shutdown_timer, relay->now_ms + grace_ms);
+    srl__alarm_set(relay, &relay->shutdown_alarm, srl__relay_after(relay, grace_ms));
     srl__relay_leave(relay);
-    return SRL_OK;
-}
-
-int srl_relay_set_namespace(srl_relay *relay, const char *prefix, size_t prefix_len, const srl_options *options)
-{
-    srl__slice name = srl__slice_of(prefix, prefix_len);
-
-    if (options == NULL || !srl__channel_is_valid(relay, name)) {
-        return srl__relay_fail(relay, SRL_ERR_INVALID, "namespace: the prefix cannot begin a channel name");
-    }
-    return srl__namespaces_set(&relay->namespaces, name, &options->settings.channel);
-}
-
-int srl_relay_remove_namespace(srl_relay *relay, const char *prefix, size_t prefix_len)
-{
-    return srl__namespaces_remove(&relay->namespaces, srl__slice_of(prefix, prefix_len));
-}
-
-int srl_relay_stats(const srl_relay *relay, srl_stats *out)
-{
-    srl_stats stats = {
-        .size = out->size,
-        .rooms = relay->rooms.count,
-        .sessions = relay->open_sessions,
-        .subscriptions = relay->subscriptions,
-        .publications = relay->publications,
-        .deliveries = relay->deliveries,
-        .uptime_ms = relay->platform.monotonic_ms(relay->platform.user) - relay->started_ms,
-    };
-
-    if (out->size < sizeof(out->size)) {
-        return SRL_ERR_INVALID;
-    }
-    memcpy(out, &stats, out->size < sizeof(stats) ? out->size : sizeof(stats));
     return SRL_OK;
 }
 

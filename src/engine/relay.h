@@ -13,10 +13,13 @@
 #include "base/map.h"
 #include "base/timers.h"
 #include "broker/broker.h"
+#include "engine/alarm.h"
+#include "engine/events.h"
 #include "engine/fanout.h"
 #include "engine/namespaces.h"
 #include "engine/options.h"
 #include "engine/outbox.h"
+#include "engine/permissions.h"
 #include "io/poller.h"
 
 typedef struct srl__post {
@@ -46,6 +49,10 @@ struct srl_relay {
     srl__settings settings;
     srl__json_limits json_limits;
     srl__namespaces namespaces;
+    srl_permissions *permissions; /* NULL: options decide */
+    srl__permissions_observer observer;
+    bool policy_changed; /* live subscriptions are to be checked */
+    srl__events events;
 
     uint64_t now_ms; /* monotonic, read once per outermost call */
     uint64_t started_ms;
@@ -64,9 +71,10 @@ struct srl_relay {
     srl_broker *broker;
     void *link;
     srl_node node;
-    srl__timer broker_timer;
+    srl__alarm broker_alarm;
     atomic_bool broker_woken;
     bool broker_has_more;
+    bool has_more; /* the last turn left something to do */
     srl__list calls;
 
     srl__map rooms;
@@ -87,7 +95,7 @@ struct srl_relay {
 
     srl_shutdown_fn shutdown_done;
     void *shutdown_user;
-    srl__timer shutdown_timer;
+    srl__alarm shutdown_alarm;
 
     uint64_t subscriptions;
     uint64_t publications;
@@ -100,11 +108,26 @@ struct srl_relay {
 void srl__relay_enter(srl_relay *relay);
 void srl__relay_leave(srl_relay *relay);
 
+/* Send and resume what the turn has made ready, a limited number of times around. */
+void srl__relay_go_round(srl_relay *relay);
+/* Whether some of it is left. */
+bool srl__relay_has_work(const srl_relay *relay);
+
+/* A time from now on; one that is too far away for the clock never comes. */
+static inline uint64_t srl__relay_after(const srl_relay *relay, uint64_t ms)
+{
+    return ms < SRL__TIMERS_NEVER - relay->now_ms ? relay->now_ms + ms : SRL__TIMERS_NEVER;
+}
+
 /* One handle less in the host's hands; inside enter and leave. */
 static inline void srl__relay_drop_handle(srl_relay *relay)
 {
     relay->handles--;
 }
+
+/* What the relay's own alarms do. */
+void srl__loop_broker_due(srl_relay *relay, srl__alarm *alarm);
+void srl__loop_shutdown_due(srl_relay *relay, srl__alarm *alarm);
 
 /* Tell the poller of an earlier time than it knows. */
 void srl__relay_arm(srl_relay *relay);

@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "engine/input.h"
+#include "engine/policy.h"
 #include "engine/publish.h"
 #include "engine/relay.h"
 
@@ -26,8 +27,11 @@ struct srl_request {
     owned_text user;          /* set by the host, like the next two */
     owned_text info;
     owned_text reply_data;
-    srl__slice channel; /* these three are in the block's tail */
+    srl__grant *roles;
+    uint32_t role_count;
+    srl__slice channel; /* these four are in the block's tail */
     srl__slice token;
+    srl__slice method;
     srl__slice data;
     size_t size; /* of the block */
 };
@@ -47,7 +51,8 @@ static srl__slice copy_text(char **at, srl__slice text)
 static srl_request *request_create(srl_session *session, int kind, const srl__command *command)
 {
     srl_relay *relay = session->relay;
-    size_t size = sizeof(srl_request) + command->channel.len + command->token.len + command->data.len + 3;
+    size_t size =
+        sizeof(srl_request) + command->channel.len + command->token.len + command->method.len + command->data.len + 4;
     srl_request *request = srl__alloc_zeroed(&relay->alloc, size);
     char *at = NULL;
 
@@ -63,6 +68,7 @@ static srl_request *request_create(srl_session *session, int kind, const srl__co
     request->answers_pings = command->answers_pings;
     request->channel = copy_text(&at, command->channel);
     request->token = copy_text(&at, command->token);
+    request->method = copy_text(&at, command->method);
     request->data = copy_text(&at, command->data);
     srl__subscribe_wish_of(command, &request->wish);
     return request;
@@ -73,6 +79,17 @@ static void text_free(const srl_relay *relay, owned_text *text)
     srl__free_bytes(&relay->alloc, text->data, text->len);
 }
 
+static void roles_free(srl_request *request)
+{
+    srl__grant *next = NULL;
+
+    for (srl__grant *role = request->roles; role != NULL; role = next) {
+        next = role->next;
+        srl__free(&request->relay->alloc, role, sizeof(*role) + role->role_len);
+    }
+    request->roles = NULL;
+}
+
 static void request_free(srl_request *request)
 {
     srl_relay *relay = request->relay;
@@ -80,6 +97,7 @@ static void request_free(srl_request *request)
     text_free(relay, &request->user);
     text_free(relay, &request->info);
     text_free(relay, &request->reply_data);
+    roles_free(request);
     srl__free(&relay->alloc, request, request->size);
     srl__relay_drop_handle(relay);
 }
@@ -91,6 +109,8 @@ static srl__command_type command_of(const srl_request *request)
         return SRL__COMMAND_CONNECT;
     case SRL_REQUEST_SUBSCRIBE:
         return SRL__COMMAND_SUBSCRIBE;
+    case SRL_REQUEST_RPC:
+        return SRL__COMMAND_RPC;
     default:
         return SRL__COMMAND_PUBLISH;
     }
@@ -142,15 +162,39 @@ static srl__slice slice_of(const owned_text *text)
     return srl__slice_of(text->data, text->len);
 }
 
+/* The roles that come with a yes; false when out of memory. */
+static bool hand_over_roles(const srl_request *request, srl_session *session)
+{
+    for (const srl__grant *role = request->roles; role != NULL; role = role->next) {
+        if (srl__policy_grant(session, srl__slice_of(role->text, role->role_len), request->channel) != SRL_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void answer_rpc(srl_session *session, const srl__reply_to *to, srl__slice data)
+{
+    srl__session_codec(session)->reply_rpc(srl__session_encode(session), to, data);
+    srl__session_send_encoded(session);
+}
+
 static void grant(srl_request *request, srl_session *session)
 {
     srl__reply_to to = reply_to(request);
 
+    if (!hand_over_roles(request, session)) {
+        srl__session_reply_error(session, &to, SRL_REPLY_INTERNAL, srl__slice_of("", 0));
+        return;
+    }
     switch (request->kind) {
     case SRL_REQUEST_CONNECT:
         session->answers_pings = request->answers_pings;
         srl__session_accept(session, &to, slice_of(&request->user), slice_of(&request->info),
                             slice_of(&request->reply_data), request->ttl_ms);
+        break;
+    case SRL_REQUEST_RPC:
+        answer_rpc(session, &to, slice_of(&request->reply_data));
         break;
     case SRL_REQUEST_SUBSCRIBE:
         srl__subscribe(session, request->channel, &request->wish);
@@ -202,7 +246,7 @@ int srl_request_disconnect(srl_request *request, uint32_t code, const char *reas
     srl__relay_enter(relay);
     session = conclude(request);
     if (session != NULL) {
-        srl__session_disconnect(session, code != 0 ? code : SRL_DISCONNECT_FORCE_DISCONNECT,
+        srl__session_disconnect(session, code != 0 && code <= UINT16_MAX ? code : SRL_DISCONNECT_FORCE_DISCONNECT,
                                 srl__slice_of(reason, reason != NULL ? reason_len : 0));
     }
     request_free(request);
@@ -276,6 +320,31 @@ int srl_request_set_data(srl_request *request, const char *json, size_t json_len
     return set_json(request, &request->reply_data, json, json_len);
 }
 
+int srl_request_add_role(srl_request *request, const char *role, size_t role_len)
+{
+    srl__grant *added = NULL;
+
+    if (request->kind != SRL_REQUEST_CONNECT && request->kind != SRL_REQUEST_SUBSCRIBE) {
+        return SRL_ERR_STATE;
+    }
+    if (role_len == 0 || role_len > SRL_PERMISSIONS_MAX_ROLE_LENGTH) {
+        return role_len == 0 ? SRL_ERR_INVALID : SRL_ERR_TOO_LARGE;
+    }
+    if (request->role_count >= SRL_PERMISSIONS_MAX_USER_ROLES) {
+        return SRL_ERR_LIMIT;
+    }
+    added = srl__alloc_zeroed(&request->relay->alloc, sizeof(*added) + role_len);
+    if (added == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    added->role_len = (uint32_t)role_len;
+    memcpy(added->text, role, role_len);
+    added->next = request->roles;
+    request->roles = added;
+    request->role_count++;
+    return SRL_OK;
+}
+
 int srl_request_set_expiry(srl_request *request, uint64_t ttl_ms)
 {
     if (request->kind != SRL_REQUEST_CONNECT) {
@@ -307,6 +376,12 @@ const char *srl_request_channel(const srl_request *request, size_t *len)
 {
     *len = request->channel.len;
     return request->channel.data;
+}
+
+const char *srl_request_method(const srl_request *request, size_t *len)
+{
+    *len = request->method.len;
+    return request->method.data;
 }
 
 const char *srl_request_token(const srl_request *request, size_t *len)

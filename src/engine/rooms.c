@@ -5,6 +5,7 @@
 
 #include "engine/joining.h"
 #include "engine/relay.h"
+#include "engine/room_check.h"
 #include "engine/session.h"
 #include "engine/subscribe.h"
 
@@ -54,10 +55,24 @@ static void room_close(srl__room *room)
         return;
     }
     room->closed = 1;
+    srl__alarm_cancel(relay, &room->alarm);
+    srl__event(relay, SRL_EVENT_ROOM_REMOVED, 0, srl__room_name(room), srl__slice_of("", 0), srl__slice_of("", 0));
     (void)srl__map_remove(&relay->rooms, srl__room_name(room));
     if (relay->link != NULL) {
         srl__broker_ops_of(relay->broker)->unsubscribe(relay->link, room->name, room->name_len, room);
     }
+}
+
+/* Where the room is now, unless a delivery that came before the answer says that it is further already. */
+static void take_position(srl__room *room, const srl_broker_result *result)
+{
+    srl__slice epoch = srl__slice_of(result->epoch, result->epoch_len);
+
+    if (room->positioned && srl__slice_equal(srl__epoch_slice(&room->epoch), epoch) && room->offset > result->offset) {
+        return;
+    }
+    room->offset = result->offset;
+    room->positioned = epoch.len > 0 && srl__epoch_set(&room->epoch, epoch);
 }
 
 static void room_opened(srl__call *call, const srl_broker_result *result)
@@ -66,15 +81,38 @@ static void room_opened(srl__call *call, const srl_broker_result *result)
 
     if (result->error == SRL_OK) {
         room->open = 1;
-        room->offset = result->offset;
-        room->positioned =
-            result->epoch_len > 0 && srl__epoch_set(&room->epoch, srl__slice_of(result->epoch, result->epoch_len));
+        take_position(room, result);
         srl__joinings_proceed(room);
     } else {
+        room->refused = (uint16_t)srl__reply_code_of(result->error);
         room_close(room);
-        srl__joinings_fail(room, srl__reply_code_of(result->error));
+        srl__joinings_fail(room, room->refused);
     }
     srl__room_unpin(room);
+}
+
+/* Nobody is in it, nor on the way into it, nor needs its memory. */
+static bool is_deserted(const srl__room *room)
+{
+    return room->pins == 0 && room->member_count == 0 && room->joining_count == 0;
+}
+
+static void room_end(srl__room *room)
+{
+    room_close(room);
+    room_free(room);
+}
+
+static void room_due(srl_relay *relay, srl__alarm *alarm)
+{
+    srl__room *room = SRL__CONTAINER(alarm, srl__room, alarm);
+
+    (void)relay;
+    if (is_deserted(room)) {
+        room_end(room);
+    } else {
+        srl__room_check_position(room);
+    }
 }
 
 static srl__room *room_create(srl_relay *relay, srl__slice channel)
@@ -89,6 +127,7 @@ static srl__room *room_create(srl_relay *relay, srl__slice channel)
     memcpy(room->name, channel.data, channel.len);
     srl__list_init(&room->joinings);
     srl__list_init(&room->opening.link);
+    srl__alarm_init(&room->alarm, room_due);
     srl__gathered_init(&room->gathered);
     return room;
 }
@@ -115,6 +154,7 @@ int srl__room_open(srl_relay *relay, srl__slice channel, srl__room **out)
         room_free(room);
         return SRL_ERR_NOMEM;
     }
+    srl__event(relay, SRL_EVENT_ROOM_CREATED, 0, channel, srl__slice_of("", 0), srl__slice_of("", 0));
     room->pins = 2; /* the caller and the broker's answer */
     srl__call_begin(relay, &room->opening, room_opened);
     wanted = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
@@ -136,11 +176,17 @@ void srl__room_pin(srl__room *room)
 
 void srl__room_unpin(srl__room *room)
 {
-    if (--room->pins > 0 || room->member_count > 0 || room->joining_count > 0) {
+    srl_relay *relay = room->relay;
+
+    room->pins--;
+    if (!is_deserted(room)) {
         return;
     }
-    room_close(room);
-    room_free(room);
+    if (!room->closed && room->open && !relay->destroyed && srl__room_settings(room)->idle_lifetime > 0) {
+        srl__alarm_set(relay, &room->alarm, relay->now_ms + srl__room_settings(room)->idle_lifetime);
+        return;
+    }
+    room_end(room);
 }
 
 bool srl__room_reserve(srl__room *room)
@@ -165,6 +211,7 @@ void srl__room_add_member(srl__room *room, srl_session *session, srl__subscripti
     subscription->place = room->member_count;
     subscription->live = 1;
     subscription->is.attendance = NULL;
+    srl__room_plan_check(room);
     room->members[room->member_count++] = session;
     room->relay->subscriptions++;
 }
@@ -174,6 +221,7 @@ void srl__room_remove_member(srl__room *room, srl_session *session, srl__subscri
     srl_session *last = NULL;
 
     srl__fanout_flush(room);
+    srl__room_set_quiet(room, subscription, false);
     last = room->members[--room->member_count];
     room->relay->subscriptions--;
     if (last != session) {
@@ -207,6 +255,27 @@ static void doom_members(srl__room *room)
     }
 }
 
+void srl__room_set_quiet(srl__room *room, srl__subscription *subscription, bool quiet)
+{
+    if (subscription->quiet != quiet) {
+        subscription->quiet = quiet;
+        room->quiet_count += quiet ? 1u : UINT32_MAX; /* minus one */
+    }
+}
+
+/* Joins and leaves where not everybody may be told. */
+static void send_to_the_told(srl__room *room, srl_frame *frame)
+{
+    srl__fanout_flush(room);
+    for (uint32_t i = 0; i < room->member_count; i++) {
+        srl_session *session = room->members[i];
+
+        if (!srl__subscriptions_find(&session->subscriptions, room)->quiet) {
+            srl__session_send(session, srl_frame_ref(frame));
+        }
+    }
+}
+
 static void send_to_all(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
 {
     srl_frame *frame = NULL;
@@ -220,7 +289,11 @@ static void send_to_all(srl__room *room, int kind, const srl_publication *public
         srl__joinings_spoil(room);
         return;
     }
-    if (!srl__fanout_add(room, frame)) {
+    frame->offset = publication->offset;
+    frame->origin = room;
+    if (kind != SRL_MESSAGE_PUBLICATION && room->quiet_count > 0) {
+        send_to_the_told(room, frame);
+    } else if (!srl__fanout_add(room, frame)) {
         doom_members(room);
     }
     if (kind == SRL_MESSAGE_PUBLICATION && room->joining_count > 0) {
@@ -229,8 +302,7 @@ static void send_to_all(srl__room *room, int kind, const srl_publication *public
     srl_frame_unref(frame);
 }
 
-/* The members' positions do not continue with what comes next: they have to subscribe again, and recover. */
-static void start_anew(srl__room *room)
+void srl__room_start_anew(srl__room *room)
 {
     srl__joinings_spoil(room);
     while (room->member_count > 0) {
@@ -238,13 +310,11 @@ static void start_anew(srl__room *room)
     }
 }
 
-void srl__room_deliver(srl_node *node, void *pointer, int kind, const srl_publication *publication, srl__slice epoch)
+void srl__room_deliver(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
 {
-    srl__room *room = pointer;
     srl__slice new_epoch = srl__slice_of("", 0);
     bool continues = true;
 
-    (void)node;
     if (kind != SRL_MESSAGE_PUBLICATION || publication->offset == 0) {
         room->relay->publications += kind == SRL_MESSAGE_PUBLICATION;
         send_to_all(room, kind, publication, new_epoch);
@@ -256,7 +326,7 @@ void srl__room_deliver(srl_node *node, void *pointer, int kind, const srl_public
     }
     srl__room_pin(room);
     if (room->positioned && (!continues || publication->offset != room->offset + 1)) {
-        start_anew(room);
+        srl__room_start_anew(room);
     }
     if (!continues || publication->offset == 1) {
         new_epoch = epoch;

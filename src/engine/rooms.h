@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/slice.h"
+#include "engine/alarm.h"
 #include "engine/call.h"
 #include "engine/fanout.h"
 #include "engine/settings.h"
@@ -28,15 +29,23 @@ struct srl__room {
     uint32_t member_count;
     uint32_t member_capacity;
     uint32_t joining_count;
-    uint32_t pins;      /* reasons to keep the memory */
-    uint8_t open;       /* the broker delivers */
-    uint8_t positioned; /* offset and epoch are known: the channel has history */
-    uint8_t closed;     /* out of the relay's map */
+    uint32_t quiet_count; /* members that may not be told of joins and leaves */
+    uint32_t pins;        /* reasons to keep the memory */
+    uint8_t open;         /* the broker delivers */
+    uint8_t positioned;   /* offset and epoch are known: the channel has history */
+    uint8_t closed;       /* out of the relay's map */
+    uint8_t checking;     /* its position is being compared with the broker's */
+    uint8_t behind;       /* it was behind when that was done last */
+    uint16_t refused;     /* reply code, where the broker did not open it */
     srl__epoch epoch;
     uint64_t offset; /* of the last delivered publication */
     srl__list joinings;
     srl__gathered gathered;
     srl__call opening; /* the broker's subscribe */
+    srl__call check;
+    srl__alarm alarm;        /* with members: next check; without: end of its idle life */
+    uint64_t checked_offset; /* where it was at the last check */
+    uint64_t rate_us;        /* rate limit of the channel: when the allowance will be whole again */
     srl_relay *relay;
     const srl__channel_settings *settings;
     uint32_t settings_generation;
@@ -67,8 +76,14 @@ bool srl__room_reserve(srl__room *room);
 void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription);
 void srl__room_remove_member(srl__room *room, srl_session *session, srl__subscription *subscription);
 
+/* Whether a member is to be left out when joins and leaves are told. */
+void srl__room_set_quiet(srl__room *room, srl__subscription *subscription, bool quiet);
+
+/* The members' positions do not continue with what comes next: they have to subscribe again, and recover. */
+void srl__room_start_anew(srl__room *room);
+
 /* From the broker. */
-void srl__room_deliver(srl_node *node, void *room, int kind, const srl_publication *publication, srl__slice epoch);
+void srl__room_deliver(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch);
 
 /* Free what is left when the relay ends. */
 void srl__rooms_free(srl_relay *relay);

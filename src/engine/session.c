@@ -5,7 +5,9 @@
 
 #include "base/utf8.h"
 #include "engine/input.h"
+#include "engine/events.h"
 #include "engine/keepalive.h"
+#include "engine/policy.h"
 #include "engine/relay.h"
 #include "engine/request.h"
 #include "engine/subscribe.h"
@@ -56,6 +58,9 @@ void srl__session_doom(srl_session *session, uint32_t code)
 {
     if (session->doom == 0) {
         session->doom = (uint16_t)code;
+        if (code == SRL_DISCONNECT_SLOW) {
+            srl__event_of(session, SRL_EVENT_SLOW_CLIENT, code, srl__slice_of("", 0), srl__slice_of("", 0));
+        }
     }
     srl__session_touch(session);
 }
@@ -84,20 +89,24 @@ srl__buf *srl__session_encode(srl_session *session)
     return &session->relay->encoded;
 }
 
-void srl__session_send_encoded(srl_session *session)
+srl_frame *srl__session_take_encoded(srl_session *session)
 {
     srl__buf *encoded = &session->relay->encoded;
-    srl_frame *frame = NULL;
 
-    if (encoded->error == SRL_OK) {
-        frame = srl__frame_create(&session->relay->alloc, srl__slice_of(encoded->data, encoded->len));
+    if (encoded->error != SRL_OK) {
+        return NULL;
     }
-    srl__session_send(session, frame);
+    return srl__frame_create(&session->relay->alloc, srl__slice_of(encoded->data, encoded->len));
+}
+
+void srl__session_send_encoded(srl_session *session)
+{
+    srl__session_send(session, srl__session_take_encoded(session));
 }
 
 void srl__session_reply_error(srl_session *session, const srl__reply_to *to, uint32_t code, srl__slice message)
 {
-    const char *standard = srl_reply_error_text(code);
+    const char *standard = srl_reply_code_text(code);
 
     if (!srl__session_is_open(session)) {
         return;
@@ -107,28 +116,6 @@ void srl__session_reply_error(srl_session *session, const srl__reply_to *to, uin
     }
     srl__session_codec(session)->reply_error(srl__session_encode(session), to, code, message);
     srl__session_send_encoded(session);
-}
-
-/* Out of everything that makes it more than a connection. */
-static void withdraw(srl_session *session)
-{
-    srl__user *user = session->user;
-
-    srl__request_cancel(session);
-    srl__unsubscribe_all(session);
-    srl__list_remove(&session->resume_link);
-    if (user != NULL) {
-        user->session_count--;
-        srl__list_remove(&session->user_link);
-    }
-}
-
-static void user_release(srl_relay *relay, srl__user *user)
-{
-    if (user != NULL && --user->refs == 0) {
-        (void)srl__map_remove(&relay->users, srl__slice_of(user->id, user->id_len));
-        srl__free(&relay->alloc, user, sizeof(*user) + user->id_len);
-    }
 }
 
 static size_t cut_reason(srl__slice reason)
@@ -160,6 +147,33 @@ static srl__slice reason_of(const srl_session *session)
     return srl__slice_of(standard, strlen(standard));
 }
 
+/* Out of everything that makes it more than a connection. */
+static void withdraw(srl_session *session)
+{
+    srl__user *user = session->user;
+
+    srl__request_cancel(session);
+    if (session->was_connected) {
+        srl__slice reason = reason_of(session);
+
+        srl__event_of(session, SRL_EVENT_DISCONNECTED, session->code, srl__slice_of("", 0), reason);
+    }
+    srl__unsubscribe_all(session);
+    srl__list_remove(&session->resume_link);
+    if (user != NULL) {
+        user->session_count--;
+        srl__list_remove(&session->user_link);
+    }
+}
+
+static void user_release(srl_relay *relay, srl__user *user)
+{
+    if (user != NULL && --user->refs == 0) {
+        (void)srl__map_remove(&relay->users, srl__slice_of(user->id, user->id_len));
+        srl__free(&relay->alloc, user, sizeof(*user) + user->id_len);
+    }
+}
+
 void srl__session_disconnect(srl_session *session, uint32_t code, srl__slice reason)
 {
     if (!srl__session_is_open(session)) {
@@ -181,7 +195,7 @@ static void shut(srl_session *session)
     srl_relay *relay = session->relay;
 
     session->state = SRL__SESSION_CLOSED;
-    srl__timer_cancel(&relay->timers, &session->timer);
+    srl__alarm_cancel(relay, &session->alarm);
     srl__outbox_clear(relay, &session->outbox);
     srl__input_free(session);
     relay->open_sessions--;
@@ -207,6 +221,7 @@ void srl__session_broken(srl_session *session)
     }
     session->state = SRL__SESSION_CLOSING;
     if (was_open) {
+        session->code = SRL_DISCONNECT_CLOSED;
         withdraw(session);
     }
     shut(session);
@@ -337,6 +352,7 @@ void srl__session_accept(srl_session *session, const srl__reply_to *to, srl__sli
     };
 
     if (refused >= SRL_DISCONNECT_CLOSED) {
+        srl__event_limit(session, srl__slice_of("", 0), "max_user_sessions");
         srl__session_disconnect(session, refused, srl__slice_of("", 0));
         return;
     }
@@ -345,7 +361,9 @@ void srl__session_accept(srl_session *session, const srl__reply_to *to, srl__sli
         return;
     }
     session->state = SRL__SESSION_CONNECTED;
-    session->expires_ms = ttl_ms == 0 ? 0 : relay->now_ms + ttl_ms;
+    session->was_connected = 1;
+    srl__event_of(session, SRL_EVENT_CONNECTED, 0, srl__slice_of("", 0), srl__slice_of("", 0));
+    session->expires_ms = ttl_ms == 0 ? 0 : srl__relay_after(relay, ttl_ms);
     srl__keepalive_connected(session);
     srl_session_client_id(session, client);
     srl__session_codec(session)->reply_connect(srl__session_encode(session), to, &reply);
@@ -375,6 +393,7 @@ void srl__session_free(srl_session *session)
 {
     srl_relay *relay = session->relay;
 
+    srl__policy_revoke(session, srl__slice_of("", 0));
     user_release(relay, session->user);
     srl__free_bytes(&relay->alloc, session->info, session->info_len);
     srl__free_bytes(&relay->alloc, session->reason, session->reason_len);
@@ -393,7 +412,7 @@ static int open_session(srl_relay *relay, const srl_transport *transport, void *
 {
     srl_session *session = NULL;
 
-    if (relay->shutting_down) {
+    if (relay->shutting_down || relay->destroyed) {
         return SRL_ERR_STATE;
     }
     if (relay->session_count >= relay->settings.max_sessions) {
@@ -419,7 +438,7 @@ static int open_session(srl_relay *relay, const srl_transport *transport, void *
     srl__outbox_init(&session->outbox);
     srl__list_init(&session->user_link);
     srl__list_init(&session->resume_link);
-    srl__timer_init(&session->timer);
+    srl__alarm_init(&session->alarm, srl__keepalive_due);
     srl__list_init(&session->link);
     srl__list_append(&relay->sessions, &session->link);
     relay->session_count++;
@@ -507,7 +526,7 @@ int srl_session_set_expiry(srl_session *session, uint64_t ttl_ms)
         return srl__session_is_open(session) ? SRL_ERR_STATE : SRL_ERR_CLOSED;
     }
     srl__relay_enter(relay);
-    session->expires_ms = ttl_ms == 0 ? 0 : relay->now_ms + ttl_ms;
+    session->expires_ms = ttl_ms == 0 ? 0 : srl__relay_after(relay, ttl_ms);
     srl__keepalive_arm(session);
     srl__relay_leave(relay);
     return SRL_OK;
@@ -576,5 +595,5 @@ uint32_t srl_session_channel_count(const srl_session *session)
 
 size_t srl_session_queued_bytes(const srl_session *session)
 {
-    return session->outbox.bytes;
+    return (size_t)session->outbox.bytes;
 }

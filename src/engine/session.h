@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "base/timers.h"
+#include "engine/alarm.h"
 #include "engine/outbox.h"
 #include "engine/subscriptions.h"
 #include "protocol/codec.h"
@@ -50,19 +50,21 @@ struct srl_session {
     uint32_t pins; /* reasons to keep the memory, beside the host's handle */
 
     srl__subscriptions subscriptions;
-    srl_request *request; /* the one that waits for the host, or NULL */
-    srl__buf *input;      /* commands that wait behind it, or NULL */
-    char *reason;         /* of a closing session, NULL: the standard text */
-    srl__list link;       /* in the relay's sessions, later in its dead ones */
+    struct srl__grant *grants; /* roles that the host gave it */
+    srl_request *request;      /* the one that waits for the host, or NULL */
+    srl__buf *input;           /* commands that wait behind it, or NULL */
+    char *reason;              /* of a closing session, NULL: the standard text */
+    srl__list link;            /* in the relay's sessions, later in its dead ones */
     srl__list resume_link;
 
-    srl__timer timer;
+    srl__alarm alarm;
     uint64_t due_ms;     /* new: end of patience; connected: next ping; closing: end of flushing */
     uint64_t pong_by_ms; /* 0: no pong is owed */
     uint64_t expires_ms; /* 0: never */
     uint64_t publish_us; /* rate limit: when the allowance will be whole again */
 
     uint8_t reason_len;
+    uint8_t was_connected;
     uint8_t answers_pings;
     uint8_t executing; /* its commands are being worked on further up the stack */
     uint8_t released;  /* the host gave its handle back */
@@ -91,6 +93,8 @@ void srl__session_send(srl_session *session, srl_frame *frame);
 /* A buffer to encode a message for this session into, and what sends it then. */
 srl__buf *srl__session_encode(srl_session *session);
 void srl__session_send_encoded(srl_session *session);
+/* The same in two steps; NULL when out of memory. */
+srl_frame *srl__session_take_encoded(srl_session *session);
 
 void srl__session_reply_error(srl_session *session, const srl__reply_to *to, uint32_t code, srl__slice message);
 

@@ -7,6 +7,12 @@
 /* Values of the choice "join_leave", as bits. */
 enum { SRL__JOIN_LEAVE_OFF = 0, SRL__JOIN_LEAVE_SESSION = 1, SRL__JOIN_LEAVE_USER = 2, SRL__JOIN_LEAVE_BOTH = 3 };
 
+/* Values of the other choices, in the order of their words. */
+typedef enum srl__room_kind { SRL__ROOM_OPEN, SRL__ROOM_GROUP, SRL__ROOM_DIRECT, SRL__ROOM_PERSONAL } srl__room_kind;
+typedef enum srl__recovery { SRL__RECOVERY_CLIENT, SRL__RECOVERY_OFF, SRL__RECOVERY_ON } srl__recovery;
+typedef enum srl__positions { SRL__POSITIONS_OFF, SRL__POSITIONS_ACK, SRL__POSITIONS_DELIVERY } srl__positions;
+typedef enum srl__data_format { SRL__DATA_ANY, SRL__DATA_OBJECT } srl__data_format;
+
 typedef struct srl__channel_settings {
     uint64_t history_size;
     uint64_t history_ttl;
@@ -16,6 +22,17 @@ typedef struct srl__channel_settings {
     uint64_t subscribe;
     uint64_t publish;
     uint64_t anonymous;
+    uint64_t publish_outside;
+    uint64_t presence_outside;
+    uint64_t history_outside;
+    uint64_t room;
+    uint64_t recovery;
+    uint64_t positions;
+    uint64_t position_ttl;
+    uint64_t position_check;
+    uint64_t data_format;
+    uint64_t channel_rate;
+    uint64_t idle_lifetime;
     uint64_t max_subscribers;
     uint64_t max_publish_bytes;
 } srl__channel_settings;
@@ -44,6 +61,8 @@ typedef struct srl__settings {
     uint64_t max_recovery;
     uint64_t max_presence_users;
     uint64_t max_posted;
+    uint64_t max_events;
+    uint64_t max_members;
     uint64_t work_budget;
     srl__channel_settings channel;
 } srl__settings;

@@ -4,6 +4,8 @@
 #include <streamrelay/error.h>
 
 #include "engine/attendance.h"
+#include "engine/policy.h"
+#include "engine/positions.h"
 #include "engine/relay.h"
 #include "engine/session.h"
 
@@ -14,6 +16,7 @@ void srl__subscribe_wish_of(const srl__command *command, srl__subscribe_wish *ou
     memset(out, 0, sizeof(*out));
     out->id = command->id;
     out->recover = command->recover;
+    out->has_offset = command->has_offset;
     out->since.offset = command->offset;
     if (!srl__epoch_set(&out->since.epoch, command->epoch)) {
         (void)srl__epoch_set(&out->since.epoch, SRL__LIT("?"));
@@ -29,12 +32,27 @@ uint32_t srl__subscribe_check(srl_session *session, srl__slice channel)
         return SRL_REPLY_ALREADY_SUBSCRIBED;
     }
     if (session->subscriptions.count >= relay->settings.max_channels) {
+        srl__event_limit(session, channel, "max_channels");
         return SRL_REPLY_LIMIT_EXCEEDED;
     }
-    if (room != NULL && room->member_count + room->joining_count >= srl__room_settings(room)->max_subscribers) {
+    if (room != NULL &&
+        room->member_count + room->joining_count >= srl__policy_traits(relay, channel).max_subscribers) {
+        srl__event_limit(session, channel, "max_subscribers");
         return SRL_REPLY_LIMIT_EXCEEDED;
     }
     return 0;
+}
+
+static bool wants_recovery(srl__room *room, const srl__subscribe_wish *wish)
+{
+    switch ((srl__recovery)srl__room_settings(room)->recovery) {
+    case SRL__RECOVERY_OFF:
+        return false;
+    case SRL__RECOVERY_ON:
+        return wish->recover || wish->has_offset;
+    default:
+        return wish->recover;
+    }
 }
 
 static srl__joining *join(srl_session *session, srl__room *room, const srl__subscribe_wish *wish)
@@ -56,7 +74,8 @@ static srl__joining *join(srl_session *session, srl__room *room, const srl__subs
         return NULL;
     }
     subscription->is.joining = joining;
-    joining->recover = wish->recover;
+    joining->recover = wants_recovery(room, wish);
+    joining->resume = joining->recover && !wish->has_offset;
     joining->since = wish->since;
     return joining;
 }
@@ -80,9 +99,29 @@ void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscri
         return;
     }
     if (room->closed || (joining = join(session, room, wish)) == NULL) {
-        srl__session_reply_error(session, &to, SRL_REPLY_INTERNAL, standard_text);
+        srl__session_reply_error(session, &to, room->refused != 0 ? room->refused : SRL_REPLY_INTERNAL, standard_text);
     } else if (room->open) {
         srl__joining_proceed(joining);
+    }
+    srl__room_unpin(room);
+}
+
+void srl__subscribe_by_server(srl_session *session, srl__slice channel)
+{
+    srl__subscribe_wish wish = {0};
+    srl__room *room = NULL;
+    srl__joining *joining = NULL;
+
+    if (session->state != SRL__SESSION_CONNECTED || srl__subscribe_check(session, channel) != 0 ||
+        srl__room_open(session->relay, channel, &room) != SRL_OK) {
+        return;
+    }
+    joining = room->closed ? NULL : join(session, room, &wish);
+    if (joining != NULL) {
+        joining->by_server = true;
+        if (room->open) {
+            srl__joining_proceed(joining);
+        }
     }
     srl__room_unpin(room);
 }
@@ -91,7 +130,12 @@ static void cancel_joining(srl_session *session, srl__room *room, srl__joining *
 {
     srl__reply_to to = {joining->id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
 
+    bool by_server = joining->by_server;
+
     srl__joining_cancel(joining);
+    if (by_server) {
+        return;
+    }
     srl__session_reply_error(session, &to, SRL_REPLY_BAD_REQUEST,
                              SRL__LIT("unsubscribed before the subscription was made"));
 }
@@ -107,11 +151,16 @@ bool srl__unsubscribe(srl_session *session, srl__room *room, uint32_t code)
     was = *subscription;
     srl__room_pin(room);
     if (was.live) {
+        srl__position_delivered(session, room);
         srl__room_remove_member(room, session, subscription);
+        srl__event_of(session, SRL_EVENT_UNSUBSCRIBED, code, srl__room_name(room), srl__slice_of("", 0));
     } else {
         cancel_joining(session, room, was.is.joining);
     }
     srl__subscriptions_remove(&session->subscriptions, &room->relay->alloc, subscription);
+    if (session->grants != NULL) {
+        srl__policy_revoke(session, srl__room_name(room));
+    }
     if (code != 0 && srl__session_is_open(session)) {
         const char *reason = srl_unsubscribe_text(code);
 

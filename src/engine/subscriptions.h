@@ -15,7 +15,9 @@ typedef struct srl__subscription {
         srl__attendance *attendance; /* afterwards; NULL where nobody is told */
     } is;
     uint32_t place; /* index among the room's members, once it is live */
-    uint32_t live;
+    uint8_t live;
+    uint8_t quiet;     /* may not be told of joins and leaves */
+    uint8_t by_server; /* the host put it there: permissions are not asked */
 } srl__subscription;
 
 typedef struct srl__subscriptions {

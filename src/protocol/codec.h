@@ -19,6 +19,9 @@ typedef enum srl__command_type {
     SRL__COMMAND_PRESENCE,
     SRL__COMMAND_PRESENCE_STATS,
     SRL__COMMAND_HISTORY,
+    SRL__COMMAND_ACK,
+    SRL__COMMAND_UNREAD,
+    SRL__COMMAND_RPC,
     SRL__COMMAND_PING,
     SRL__COMMAND_PONG
 } srl__command_type;
@@ -29,11 +32,13 @@ typedef struct srl__command {
     uint64_t id; /* 0: none */
     srl__slice channel;
     srl__slice token;
-    srl__slice data;  /* JSON: of connect, or the payload of publish; empty: none */
-    srl__slice epoch; /* of a position */
-    uint64_t offset;  /* of a position */
+    srl__slice method; /* of rpc */
+    srl__slice data;   /* JSON: of connect, the payload of publish, the arguments of rpc; empty: none */
+    srl__slice epoch;  /* of a position */
+    uint64_t offset;   /* of a position */
     uint32_t limit;
     bool has_limit;
+    bool has_offset;
     bool recover;
     bool reverse;
     bool answers_pings;
@@ -67,6 +72,8 @@ typedef struct srl__subscribe_reply {
     bool recoverable; /* the channel has offsets */
     bool was_recovering;
     bool recovered;
+    bool has_unread;
+    uint64_t unread; /* publications behind the user's position */
 } srl__subscribe_reply;
 
 typedef struct srl__codec {
@@ -88,11 +95,16 @@ typedef struct srl__codec {
     /* At most max_bytes of publications are written (at least one if there is any). */
     void (*reply_history)(srl__buf *out, const srl__reply_to *to, const srl_history *history, size_t max_bytes);
 
+    void (*reply_unread)(srl__buf *out, const srl__reply_to *to, uint64_t unread, uint64_t offset, srl__slice epoch);
+    void (*reply_rpc)(srl__buf *out, const srl__reply_to *to, srl__slice data);
+
     /* epoch: empty unless the receiver has to learn it. */
     void (*push_publication)(srl__buf *out, srl__slice channel, const srl_publication *publication, srl__slice epoch);
     /* Of a session; of a user as a whole when who->client_len is 0. */
     void (*push_join)(srl__buf *out, srl__slice channel, const srl_publication *who);
     void (*push_leave)(srl__buf *out, srl__slice channel, const srl_publication *who);
+    /* The server has subscribed the session; what `state` says is as in a reply. */
+    void (*push_subscribe)(srl__buf *out, srl__slice channel, const srl__subscribe_reply *state);
     void (*push_unsubscribe)(srl__buf *out, srl__slice channel, uint32_t code, srl__slice reason);
     void (*push_disconnect)(srl__buf *out, uint32_t code, srl__slice reason, bool reconnect);
     void (*push_ping)(srl__buf *out);

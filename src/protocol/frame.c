@@ -27,6 +27,8 @@ srl_frame *srl__frame_create(const srl_allocator *alloc, srl__slice payload)
     frame->refs = 1;
     frame->len = (uint32_t)payload.len;
     frame->prefix_len = 0;
+    frame->offset = 0;
+    frame->origin = NULL;
     frame->free = alloc->free;
     frame->user = alloc->user;
     body = payload_of(frame);

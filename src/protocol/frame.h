@@ -11,6 +11,8 @@ struct srl_frame {
     uint32_t refs;
     uint32_t len; /* payload */
     uint8_t prefix_len;
+    uint64_t offset;    /* of the publication it holds, 0: it holds none with an offset */
+    const void *origin; /* the room it came from; only compared */
     void (*free)(void *ptr, size_t size, void *user);
     void *user;
     /* headroom, payload, newline and zero follow */

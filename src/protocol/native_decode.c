@@ -21,6 +21,7 @@ enum {
     F_SINCE,
     F_REVERSE,
     F_PONG,
+    F_METHOD,
     F_COUNT
 };
 
@@ -36,6 +37,7 @@ static const srl__json_field data_fields[] = {
     SRL__JSON_FIELD("since", OR_NULL(SRL__JSON_NUMBER), F_SINCE, NULL),
     SRL__JSON_FIELD("reverse", OR_NULL(SRL__JSON_BOOL), F_REVERSE, NULL),
     SRL__JSON_FIELD("pong", OR_NULL(SRL__JSON_BOOL), F_PONG, NULL),
+    SRL__JSON_FIELD("method", OR_NULL(SRL__JSON_STRING), F_METHOD, NULL),
 };
 static const srl__json_spec data_spec = SRL__JSON_SPEC(data_fields, 0);
 
@@ -60,7 +62,8 @@ static const struct {
     TYPE_NAME(SRL__COMMAND_PONG, "pong"),       TYPE_NAME(SRL__COMMAND_UNSUBSCRIBE, "unsubscribe"),
     TYPE_NAME(SRL__COMMAND_CONNECT, "connect"), TYPE_NAME(SRL__COMMAND_PRESENCE, "presence"),
     TYPE_NAME(SRL__COMMAND_HISTORY, "history"), TYPE_NAME(SRL__COMMAND_PRESENCE_STATS, "presence_stats"),
-    TYPE_NAME(SRL__COMMAND_PING, "ping"),
+    TYPE_NAME(SRL__COMMAND_PING, "ping"),       TYPE_NAME(SRL__COMMAND_ACK, "ack"),
+    TYPE_NAME(SRL__COMMAND_UNREAD, "unread"),   TYPE_NAME(SRL__COMMAND_RPC, "rpc"),
 #undef TYPE_NAME
 };
 
@@ -146,6 +149,7 @@ static bool take_positions(const srl__json_value *v, srl__command *out, srl__dec
         !take_number(&v[F_LIMIT], UINT32_MAX, "limit", &limit, error)) {
         return false;
     }
+    out->has_offset = given(offset);
     out->has_limit = given(&v[F_LIMIT]);
     out->limit = (uint32_t)limit;
     return true;
@@ -166,7 +170,7 @@ static void take_payload(const srl__json_value *v, srl__command *out)
 
 static bool any_escapes(const srl__json_value *v)
 {
-    return ((v[F_CHANNEL].flags | v[F_TOKEN].flags | v[F_EPOCH].flags) & SRL__JSON_ESCAPES) != 0;
+    return ((v[F_CHANNEL].flags | v[F_TOKEN].flags | v[F_EPOCH].flags | v[F_METHOD].flags) & SRL__JSON_ESCAPES) != 0;
 }
 
 static bool take_head(const srl__json_value *v, srl__command *out, srl__decode_error *error)
@@ -213,6 +217,7 @@ bool srl__native_decode(srl__slice line, const srl__json_limits *limits, srl__bu
     }
     out->token = text_of(&v[F_TOKEN], scratch);
     out->epoch = text_of(&v[F_EPOCH], scratch);
+    out->method = text_of(&v[F_METHOD], scratch);
     out->recover = take_bool(&v[F_RECOVER]);
     out->reverse = take_bool(&v[F_REVERSE]);
     out->answers_pings = take_bool(&v[F_PONG]);

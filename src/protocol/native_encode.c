@@ -59,7 +59,7 @@ static void reply_error(srl__buf *out, const srl__reply_to *to, uint32_t code, s
     open_reply(out, to);
     put_member_u64(out, SRL__LIT("\"error\":{\"code\":"), code);
     put_member_text(out, NEXT("message"), message);
-    if (srl_reply_error_is_temporary(code)) {
+    if (srl_reply_code_is_temporary(code)) {
         PUT(out, ",\"temporary\":true");
     }
     close_data(out);
@@ -98,23 +98,49 @@ static void put_position(srl__buf *out, uint64_t offset, srl__slice epoch)
     put_member_text(out, NEXT("epoch"), epoch);
 }
 
+static void put_bool(srl__buf *out, bool yes)
+{
+    srl__buf_append_slice(out, yes ? SRL__LIT("true") : SRL__LIT("false"));
+}
+
+static void put_subscription(srl__buf *out, const srl__subscribe_reply *state)
+{
+    PUT(out, "\"recoverable\":");
+    put_bool(out, state->recoverable);
+    if (state->recoverable) {
+        PUT(out, ",");
+        put_position(out, state->offset, state->epoch);
+    }
+    if (state->was_recovering) {
+        PUT(out, ",\"was_recovering\":true,\"recovered\":");
+        put_bool(out, state->recovered);
+    }
+    if (state->has_unread) {
+        put_member_u64(out, NEXT("unread"), state->unread);
+    }
+}
+
 static void reply_subscribe(srl__buf *out, const srl__reply_to *to, const srl__subscribe_reply *reply)
 {
     open_reply_data(out, to);
-    if (reply->recoverable) {
-        put_position(out, reply->offset, reply->epoch);
-        PUT(out, ",\"recoverable\":true");
-    }
-    if (reply->was_recovering) {
-        if (reply->recoverable) {
-            PUT(out, ",");
-        }
-        PUT(out, "\"was_recovering\":true,\"recovered\":");
-        if (reply->recovered) {
-            PUT(out, "true");
-        } else {
-            PUT(out, "false");
-        }
+    put_subscription(out, reply);
+    close_data(out);
+}
+
+static void reply_unread(srl__buf *out, const srl__reply_to *to, uint64_t unread, uint64_t offset, srl__slice epoch)
+{
+    open_reply_data(out, to);
+    put_member_u64(out, MEMBER("unread"), unread);
+    PUT(out, ",");
+    put_position(out, offset, epoch);
+    close_data(out);
+}
+
+static void reply_rpc(srl__buf *out, const srl__reply_to *to, srl__slice data)
+{
+    open_reply_data(out, to);
+    if (data.len > 0) {
+        put_member_raw(out, MEMBER("data"), data);
     }
     close_data(out);
 }
@@ -249,6 +275,13 @@ static void push_leave(srl__buf *out, srl__slice channel, const srl_publication 
     close_data(out);
 }
 
+static void push_subscribe(srl__buf *out, srl__slice channel, const srl__subscribe_reply *state)
+{
+    open_push(out, PUSH("subscribe"), channel);
+    put_subscription(out, state);
+    close_data(out);
+}
+
 static void put_code(srl__buf *out, uint32_t code, srl__slice reason)
 {
     put_member_u64(out, MEMBER("code"), code);
@@ -266,11 +299,8 @@ static void push_disconnect(srl__buf *out, uint32_t code, srl__slice reason, boo
 {
     PUT(out, "{\"push\":{\"type\":\"disconnect\",\"data\":{");
     put_code(out, code, reason);
-    if (reconnect) {
-        PUT(out, ",\"reconnect\":true");
-    } else {
-        PUT(out, ",\"reconnect\":false");
-    }
+    PUT(out, ",\"reconnect\":");
+    put_bool(out, reconnect);
     close_data(out);
 }
 
@@ -295,9 +325,12 @@ const srl__codec srl__codec_native = {
     .reply_presence = reply_presence,
     .reply_presence_stats = reply_presence_stats,
     .reply_history = reply_history,
+    .reply_unread = reply_unread,
+    .reply_rpc = reply_rpc,
     .push_publication = push_publication,
     .push_join = push_join,
     .push_leave = push_leave,
+    .push_subscribe = push_subscribe,
     .push_unsubscribe = push_unsubscribe,
     .push_disconnect = push_disconnect,
     .push_ping = push_ping,

@@ -49,6 +49,12 @@ static void on_answer(srl_operation *operation, const srl_broker_result *result)
         copy_text(answer->data[i], sizeof(answer->data[i]), publication->data, publication->data_len);
     }
     answer->user_sessions = result->user_sessions;
+    answer->name_count = result->name_count;
+    answer->total = result->total;
+    for (uint32_t i = 0; i < result->name_count && i < 64; i++) {
+        copy_text(answer->names[i], sizeof(answer->names[i]), result->names[i].data, result->names[i].len);
+    }
+    copy_text(answer->meta, sizeof(answer->meta), result->meta, result->meta_len);
     if (result->presence != NULL) {
         copy_presence(answer, result->presence);
     }
@@ -128,4 +134,58 @@ void srl_test_presence_list(srl_test_node *node, const srl_broker_channel *chann
 {
     srl_test_answer_begin(answer);
     answer->returned = node->ops->presence_list(node->link, channel, limit, &answer->operation);
+}
+
+void srl_test_directory(srl_test_node *node, uint32_t verb, const char *channel, const char *user, const char *meta,
+                        uint32_t limit, srl_test_answer *answer)
+{
+    srl_broker_directory question = {.size = sizeof(question),
+                                     .verb = verb,
+                                     .limit = limit,
+                                     .channel = channel,
+                                     .channel_len = strlen(channel),
+                                     .user = user,
+                                     .user_len = strlen(user),
+                                     .meta = meta,
+                                     .meta_len = strlen(meta)};
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->directory(node->link, &question, &answer->operation);
+}
+
+void srl_test_position_set(srl_test_node *node, const char *user, const char *channel, uint64_t offset,
+                           const char *epoch, uint64_t ttl_ms, srl_test_answer *answer)
+{
+    srl_broker_position position = {.size = sizeof(position),
+                                    .user = user,
+                                    .user_len = strlen(user),
+                                    .channel = channel,
+                                    .channel_len = strlen(channel),
+                                    .offset = offset,
+                                    .epoch = epoch,
+                                    .epoch_len = strlen(epoch),
+                                    .ttl_ms = ttl_ms};
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->position_set(node->link, &position, &answer->operation);
+}
+
+void srl_test_position_get(srl_test_node *node, const char *user, const char *channel, srl_test_answer *answer)
+{
+    srl_broker_position position = {.size = sizeof(position),
+                                    .user = user,
+                                    .user_len = strlen(user),
+                                    .channel = channel,
+                                    .channel_len = strlen(channel),
+                                    .epoch = ""};
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->position_get(node->link, &position, &answer->operation);
+}
+
+int srl_test_control(srl_test_node *node, const char *note)
+{
+    char copy[256];
+    size_t len = strlen(note);
+    memcpy(copy, note, len);
+    int rc = node->ops->control(node->link, copy, len);
+    memset(copy, '!', sizeof(copy));
+    return rc;
 }

@@ -24,6 +24,10 @@ typedef struct srl_test_answer {
         char info[32];
         uint32_t sessions;
     } users[16];
+    uint32_t name_count;
+    uint32_t total;
+    char names[64][32];
+    char meta[64];
     /* Called within the finish, after the copy; may be NULL. */
     void (*then)(struct srl_test_answer *answer, const srl_broker_result *result);
     void *user;
@@ -48,5 +52,11 @@ void srl_test_presence_remove(srl_test_node *node, const srl_broker_channel *cha
                               const char *user, srl_test_answer *answer);
 void srl_test_presence_list(srl_test_node *node, const srl_broker_channel *channel, uint32_t limit,
                             srl_test_answer *answer);
+void srl_test_directory(srl_test_node *node, uint32_t verb, const char *channel, const char *user, const char *meta,
+                        uint32_t limit, srl_test_answer *answer);
+void srl_test_position_set(srl_test_node *node, const char *user, const char *channel, uint64_t offset,
+                           const char *epoch, uint64_t ttl_ms, srl_test_answer *answer);
+void srl_test_position_get(srl_test_node *node, const char *user, const char *channel, srl_test_answer *answer);
+int srl_test_control(srl_test_node *node, const char *note);
 
 #endif

@@ -46,6 +46,22 @@ static void node_deliver(srl_node *base, void *room, int kind, const srl_publica
     }
 }
 
+static void node_control(srl_node *base, srl__slice note)
+{
+    srl_test_node *node = (srl_test_node *)(void *)base;
+    if (node->link == NULL) {
+        fprintf(stderr, "fake_node: note after detach\n");
+        abort();
+    }
+    srl_test_delivery *entry = new_entry(node);
+    *entry = (srl_test_delivery){.kind = SRL_TEST_NOTE};
+    copy_text(entry->data, sizeof(entry->data), note.data, note.len);
+    if (node->on_note != NULL) {
+        srl_test_delivery copy = *entry;
+        node->on_note(node, &copy);
+    }
+}
+
 static void node_wake(srl_node *base)
 {
     srl_test_node *node = (srl_test_node *)(void *)base;
@@ -61,7 +77,11 @@ static void node_set_timer(srl_node *base, uint64_t due_ms)
 int srl_test_node_attach(srl_test_node *node, srl_broker *broker, fake_platform *clock)
 {
     *node = (srl_test_node){
-        .node = {.deliver = node_deliver, .wake = node_wake, .set_timer = node_set_timer, .platform = &clock->table},
+        .node = {.deliver = node_deliver,
+                 .control = node_control,
+                 .wake = node_wake,
+                 .set_timer = node_set_timer,
+                 .platform = &clock->table},
         .clock = clock,
         .ops = srl__broker_ops_of(broker),
         .timer_due_ms = SRL_TEST_NEVER,

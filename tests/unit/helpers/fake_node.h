@@ -9,6 +9,9 @@
 
 #define SRL_TEST_NEVER UINT64_MAX
 
+/* The kind of a delivery that is a note: it has data only. */
+#define SRL_TEST_NOTE 1000
+
 typedef struct srl_test_delivery {
     void *room;
     int kind;
@@ -31,6 +34,8 @@ typedef struct srl_test_node {
     /* Called after a delivery is written down; may be NULL. */
     void (*on_deliver)(struct srl_test_node *node, const srl_test_delivery *delivery,
                        const srl_publication *publication);
+    /* The same for a note. */
+    void (*on_note)(struct srl_test_node *node, const srl_test_delivery *note);
     void *user;
 } srl_test_node;
 

@@ -1,0 +1,156 @@
+#include "engine/notes.h"
+
+#include <streamrelay/codes.h>
+#include <streamrelay/error.h>
+
+#include "engine/relay.h"
+#include "engine/rooms.h"
+#include "engine/session.h"
+#include "engine/subscribe.h"
+
+enum { N_DO, N_USER, N_CHANNEL, N_CODE, N_REASON, N_COUNT };
+
+static const srl__json_field fields[] = {
+    SRL__JSON_FIELD("do", SRL__JSON_STRING, N_DO, NULL),
+    SRL__JSON_FIELD("user", SRL__JSON_STRING, N_USER, NULL),
+    SRL__JSON_FIELD("channel", SRL__JSON_STRING, N_CHANNEL, NULL),
+    SRL__JSON_FIELD("code", SRL__JSON_NUMBER, N_CODE, NULL),
+    SRL__JSON_FIELD("reason", SRL__JSON_STRING, N_REASON, NULL),
+};
+static const srl__json_spec spec = SRL__JSON_SPEC(fields, N_COUNT);
+
+typedef struct note {
+    srl__slice verb;
+    srl__slice user;
+    srl__slice channel;
+    uint32_t code;
+    srl__slice reason;
+} note;
+
+static int send(srl_relay *relay, const note *n)
+{
+    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
+    srl__buf out;
+    srl__json_writer w = srl__json_writer_on(&out);
+    int error = SRL_OK;
+
+    if (broker->control == NULL) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    srl__buf_init(&out, &relay->alloc, 1024 * 1024);
+    srl__json_put_open(&w, '{');
+    srl__json_put_name(&w, SRL__LIT("do"));
+    srl__json_put_string(&w, n->verb);
+    srl__json_put_name(&w, SRL__LIT("user"));
+    srl__json_put_string(&w, n->user);
+    srl__json_put_name(&w, SRL__LIT("channel"));
+    srl__json_put_string(&w, n->channel);
+    srl__json_put_name(&w, SRL__LIT("code"));
+    srl__json_put_u64(&w, n->code);
+    srl__json_put_name(&w, SRL__LIT("reason"));
+    srl__json_put_string(&w, n->reason);
+    srl__json_put_close(&w, '}');
+    error = out.error != SRL_OK ? out.error : broker->control(relay->link, out.data, out.len);
+    srl__buf_free(&out);
+    return error;
+}
+
+int srl__note_subscribe(srl_relay *relay, srl__slice user, srl__slice channel)
+{
+    note n = {SRL__LIT("subscribe"), user, channel, 0, SRL__LIT("")};
+
+    return send(relay, &n);
+}
+
+int srl__note_unsubscribe(srl_relay *relay, srl__slice user, srl__slice channel, uint32_t code)
+{
+    note n = {SRL__LIT("unsubscribe"), user, channel, code, SRL__LIT("")};
+
+    return send(relay, &n);
+}
+
+int srl__note_clear(srl_relay *relay, srl__slice channel, uint32_t code)
+{
+    note n = {SRL__LIT("clear"), SRL__LIT(""), channel, code, SRL__LIT("")};
+
+    return send(relay, &n);
+}
+
+int srl__note_disconnect(srl_relay *relay, srl__slice user, uint32_t code, srl__slice reason)
+{
+    note n = {SRL__LIT("disconnect"), user, SRL__LIT(""), code, reason};
+
+    return send(relay, &n);
+}
+
+static void clear(srl_relay *relay, const note *n)
+{
+    srl__room *room = srl__room_find(relay, n->channel);
+
+    if (room == NULL) {
+        return;
+    }
+    srl__room_pin(room);
+    while (room->member_count > 0) {
+        (void)srl__unsubscribe(room->members[room->member_count - 1], room, n->code);
+    }
+    srl__room_unpin(room);
+}
+
+static void apply_to(srl_session *session, const note *n)
+{
+    srl__room *room = srl__room_find(session->relay, n->channel);
+
+    if (srl__slice_equal(n->verb, SRL__LIT("subscribe"))) {
+        srl__subscribe_by_server(session, n->channel);
+    } else if (srl__slice_equal(n->verb, SRL__LIT("unsubscribe"))) {
+        if (room != NULL) {
+            (void)srl__unsubscribe(session, room, n->code);
+        }
+    } else if (srl__slice_equal(n->verb, SRL__LIT("disconnect"))) {
+        srl__session_disconnect(session, n->code, n->reason);
+    }
+}
+
+/* Sessions that the walk has passed may come and go; no host code runs meanwhile. */
+static void apply(srl_relay *relay, const note *n)
+{
+    srl__user *user = srl__map_get(&relay->users, n->user);
+    srl__list *next = NULL;
+
+    if (srl__slice_equal(n->verb, SRL__LIT("clear"))) {
+        clear(relay, n);
+        return;
+    }
+    if (user == NULL) {
+        return;
+    }
+    for (srl__list *link = user->sessions.next; link != &user->sessions; link = next) {
+        next = link->next;
+        apply_to(SRL__CONTAINER(link, srl_session, user_link), n);
+    }
+}
+
+void srl__note_arrived(srl_relay *relay, srl__slice text)
+{
+    srl__json_value v[N_COUNT];
+    srl__json_error problem;
+    srl__buf strings;
+    uint64_t code = 0;
+    note n;
+
+    if (!srl__json_read(text, &spec, &srl__json_limits_default, v, &problem)) {
+        return; /* of another version, or not ours */
+    }
+    srl__buf_init(&strings, &relay->alloc, text.len * 4 + 1);
+    if (srl__buf_reserve(&strings, text.len * 4) != SRL_OK) {
+        return;
+    }
+    n.verb = srl__json_to_string(&v[N_DO], strings.data);
+    n.user = srl__json_to_string(&v[N_USER], strings.data + text.len);
+    n.channel = srl__json_to_string(&v[N_CHANNEL], strings.data + text.len * 2);
+    n.reason = srl__json_to_string(&v[N_REASON], strings.data + text.len * 3);
+    n.code = srl__json_to_u64(&v[N_CODE], &code) && code <= UINT16_MAX ? (uint32_t)code : 0;
+    apply(relay, &n);
+    srl__buf_free(&strings);
+}

@@ -1,0 +1,293 @@
+/* What the host does with users, as <streamrelay/users.h> describes it. */
+#include <streamrelay/codes.h>
+#include <streamrelay/error.h>
+#include <streamrelay/users.h>
+
+#include "engine/notes.h"
+#include "engine/permissions_pattern.h"
+#include "engine/positions.h"
+#include "engine/relay.h"
+#include "engine/rooms.h"
+#include "engine/session.h"
+
+static int usable(srl_relay *relay, srl__slice user)
+{
+    if (relay->destroyed) {
+        return SRL_ERR_CLOSED;
+    }
+    if (user.len == 0) {
+        return srl__relay_fail(relay, SRL_ERR_INVALID, "user: empty");
+    }
+    return SRL_OK;
+}
+
+static int usable_in(srl_relay *relay, srl__slice user, srl__slice channel)
+{
+    int error = usable(relay, user);
+
+    if (error == SRL_OK && !srl__channel_is_valid(relay, channel)) {
+        return srl__relay_fail(relay, SRL_ERR_INVALID, "channel: not a valid name");
+    }
+    return error;
+}
+
+int srl_relay_subscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
+                             size_t channel_len)
+{
+    srl__slice id = srl__slice_of(user, user_len);
+    srl__slice name = srl__slice_of(channel, channel_len);
+    int error = usable_in(relay, id, name);
+
+    if (error == SRL_OK) {
+        srl__relay_enter(relay);
+        error = srl__note_subscribe(relay, id, name);
+        srl__relay_leave(relay);
+    }
+    return error;
+}
+
+int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
+                               size_t channel_len, uint32_t code)
+{
+    srl__slice id = srl__slice_of(user, user_len);
+    srl__slice name = srl__slice_of(channel, channel_len);
+    int error = usable_in(relay, id, name);
+
+    if (error == SRL_OK) {
+        srl__relay_enter(relay);
+        error = srl__note_unsubscribe(relay, id, name, code != 0 ? code : SRL_UNSUBSCRIBE_SERVER);
+        srl__relay_leave(relay);
+    }
+    return error;
+}
+
+int srl_relay_disconnect_user(srl_relay *relay, const char *user, size_t user_len, uint32_t code, const char *reason,
+                              size_t reason_len)
+{
+    srl__slice id = srl__slice_of(user, user_len);
+    int error = usable(relay, id);
+
+    if (error == SRL_OK) {
+        srl__relay_enter(relay);
+        error = srl__note_disconnect(relay, id, code != 0 ? code : SRL_DISCONNECT_FORCE_DISCONNECT,
+                                     srl__slice_of(reason, reason != NULL ? reason_len : 0));
+        srl__relay_leave(relay);
+    }
+    return error;
+}
+
+/* A list of sessions that stays whole while the host does as it likes: each is pinned. */
+typedef struct session_list {
+    srl_session **sessions;
+    uint32_t count;
+    uint32_t capacity;
+} session_list;
+
+static void add(srl_relay *relay, session_list *list, srl_session *session)
+{
+    void *sessions = list->sessions;
+
+    if (list->count == list->capacity) {
+        if (!srl__grow_array(&relay->alloc, &sessions, &list->capacity, list->count + 1, UINT32_MAX,
+                             sizeof(*list->sessions))) {
+            return;
+        }
+        list->sessions = sessions;
+    }
+    srl__session_pin(session);
+    list->sessions[list->count++] = session;
+}
+
+static uint32_t show(srl_relay *relay, session_list *list, srl_session_fn each, void *user)
+{
+    uint32_t shown = 0;
+    bool go_on = true;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        srl_session *session = list->sessions[i];
+
+        if (go_on && session->state == SRL__SESSION_CONNECTED) {
+            shown++;
+            go_on = each(session, user) == 0;
+        }
+        srl__session_unpin(session);
+    }
+    srl__free(&relay->alloc, list->sessions, list->capacity * sizeof(*list->sessions));
+    return shown;
+}
+
+static void collect_anonymous(srl_relay *relay, session_list *list)
+{
+    for (srl__list *link = relay->sessions.next; link != &relay->sessions; link = link->next) {
+        srl_session *session = SRL__CONTAINER(link, srl_session, link);
+
+        if (session->user == NULL && session->state == SRL__SESSION_CONNECTED) {
+            add(relay, list, session);
+        }
+    }
+}
+
+uint32_t srl_relay_each_user_session(srl_relay *relay, const char *user_id, size_t user_id_len, srl_session_fn each,
+                                     void *user)
+{
+    srl__user *who = user_id_len > 0 ? srl__map_get(&relay->users, srl__slice_of(user_id, user_id_len)) : NULL;
+    session_list list = {0};
+    uint32_t shown = 0;
+
+    srl__relay_enter(relay);
+    if (user_id_len == 0) {
+        collect_anonymous(relay, &list);
+    } else if (who != NULL) {
+        for (srl__list *link = who->sessions.next; link != &who->sessions; link = link->next) {
+            add(relay, &list, SRL__CONTAINER(link, srl_session, user_link));
+        }
+    }
+    shown = show(relay, &list, each, user);
+    srl__relay_leave(relay);
+    return shown;
+}
+
+uint32_t srl_relay_each_subscriber(srl_relay *relay, const char *channel, size_t channel_len, srl_session_fn each,
+                                   void *user)
+{
+    srl__room *room = srl__room_find(relay, srl__slice_of(channel, channel_len));
+    session_list list = {0};
+    uint32_t shown = 0;
+
+    srl__relay_enter(relay);
+    for (uint32_t i = 0; room != NULL && i < room->member_count; i++) {
+        add(relay, &list, room->members[i]);
+    }
+    shown = show(relay, &list, each, user);
+    srl__relay_leave(relay);
+    return shown;
+}
+
+static srl__slice segment_of(srl__slice rest)
+{
+    const char *colon = memchr(rest.data, ':', rest.len);
+
+    return srl__slice_of(rest.data, colon != NULL ? (size_t)(colon - rest.data) : rest.len);
+}
+
+/* One step of a pattern against what is left of a channel (moved on behind its segment). */
+static bool step_matches(const srl__pattern_step *step, srl__slice *rest)
+{
+    srl__slice segment = segment_of(*rest);
+
+    switch (step->kind) {
+    case SRL__STEP_EXACT:
+        return srl__slice_equal(step->text, *rest);
+    case SRL__STEP_PARTIAL:
+        return rest->len > step->text.len && srl__slice_starts_with(*rest, step->text);
+    case SRL__STEP_TAIL:
+        return rest->len > 0;
+    case SRL__STEP_LITERAL:
+        if (!srl__slice_equal(step->text, segment)) {
+            return false;
+        }
+        break;
+    default:
+        if (segment.len == 0) {
+            return false;
+        }
+        break;
+    }
+    *rest = srl__slice_of(rest->data + segment.len, rest->len - segment.len);
+    return true;
+}
+
+static bool ends_pattern(const srl__pattern_step *step)
+{
+    return step->kind == SRL__STEP_EXACT || step->kind == SRL__STEP_PARTIAL || step->kind == SRL__STEP_TAIL;
+}
+
+static bool channel_matches(const srl__pattern *pattern, srl__slice channel)
+{
+    for (uint32_t i = 0; i < pattern->count; i++) {
+        if (i > 0) {
+            if (channel.len == 0) {
+                return false;
+            }
+            channel = srl__slice_of(channel.data + 1, channel.len - 1); /* the colon */
+        }
+        if (!step_matches(&pattern->steps[i], &channel)) {
+            return false;
+        }
+        if (ends_pattern(&pattern->steps[i])) {
+            return true;
+        }
+    }
+    return channel.len == 0;
+}
+
+int32_t srl_relay_each_channel(srl_relay *relay, const char *pattern, size_t pattern_len, srl_channel_fn each,
+                               void *user)
+{
+    srl__pattern parsed;
+    srl__why why;
+    uint32_t cursor = 0;
+    int32_t shown = 0;
+    bool go_on = true;
+    srl__room *room = NULL;
+
+    if (pattern_len > 0 && srl__pattern_parse(srl__slice_of(pattern, pattern_len), &parsed, &why) != SRL_OK) {
+        return SRL_ERR_INVALID;
+    }
+    srl__relay_enter(relay);
+    while (go_on && (room = srl__map_next(&relay->rooms, &cursor)) != NULL) {
+        if (pattern_len == 0 || channel_matches(&parsed, srl__room_name(room))) {
+            srl__room_pin(room);
+            go_on = each(room->name, room->name_len, room->member_count, user) == 0;
+            srl__room_unpin(room);
+            shown++;
+        }
+    }
+    srl__relay_leave(relay);
+    return shown;
+}
+
+/* A question of the host. */
+typedef struct host_unread {
+    srl__unread question;
+    srl_unread_fn done;
+    void *user;
+    char channel[];
+} host_unread;
+
+static void host_told(srl__unread *question, int error, uint64_t unread)
+{
+    host_unread *host = SRL__CONTAINER(question, host_unread, question);
+
+    host->done(error, unread, question->offset, question->epoch.text, question->epoch.len, host->user);
+    srl__free(&question->relay->alloc, host, sizeof(*host) + question->channel.len);
+}
+
+int srl_relay_unread(srl_relay *relay, const char *user_id, size_t user_id_len, const char *channel, size_t channel_len,
+                     srl_unread_fn done, void *user)
+{
+    srl__slice id = srl__slice_of(user_id, user_id_len);
+    int error = done == NULL ? SRL_ERR_INVALID : usable_in(relay, id, srl__slice_of(channel, channel_len));
+    host_unread *host = NULL;
+
+    if (error != SRL_OK) {
+        return error;
+    }
+    host = srl__alloc_zeroed(&relay->alloc, sizeof(*host) + channel_len);
+    if (host == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    memcpy(host->channel, channel, channel_len);
+    host->done = done;
+    host->user = user;
+    host->question.relay = relay;
+    host->question.channel = srl__slice_of(host->channel, channel_len);
+    host->question.done = host_told;
+    srl__relay_enter(relay);
+    error = srl__unread_ask(&host->question, id);
+    if (error != SRL_OK) {
+        srl__free(&relay->alloc, host, sizeof(*host) + channel_len);
+    }
+    srl__relay_leave(relay);
+    return error;
+}
