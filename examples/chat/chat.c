@@ -104,7 +104,7 @@ static int create_relay(chat_app *chat, const chat_args *args)
     srl_options *options;
     int error = -1;
 
-    srl_hooks_init(&hooks);
+    srl_hooks_init(&hooks, sizeof(hooks));
     hooks.connect = on_connect;
     if (srl_options_create(&options) != 0)
         return -1;
@@ -348,7 +348,7 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     allow_many_descriptors();
-    srl_transport_init(&chat.transport);
+    srl_transport_init(&chat.transport, sizeof(chat.transport));
     chat.transport.write = transport_write;
     chat.transport.close = transport_close;
     if (create_relay(&chat, &args) != 0)

@@ -301,6 +301,7 @@ static int turn(http_server *server, uint64_t latest)
     server__reap(server);
     if (server->handler.turn_end)
         server->handler.turn_end(server->handler.user);
+    server__layout_drop(server);
     update_listening(server);
     return 0;
 }
@@ -346,6 +347,7 @@ void server_close(http_server *server)
     for (server_conn *conn = server->conns; conn; conn = conn->next)
         server__conn_kill(conn);
     server__reap(server);
+    server__layout_drop(server);
     if (server->wake.fd >= 0)
         close(server->wake.fd);
     if (server->wake_write >= 0)

@@ -174,15 +174,23 @@ static void update_interest(server_conn *conn)
     conn->interest = (uint8_t)want;
 }
 
-/* sendmsg() without signals and interruptions; -1 would block, -2 broken. */
-static int64_t send_iov(server_conn *conn, struct iovec *iov, size_t count)
+/* One system call, without signals; the cheaper one where it will do. */
+static ssize_t send_once(int fd, struct iovec *iov, size_t count)
 {
     struct msghdr message;
+    if (count == 1)
+        return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
     memset(&message, 0, sizeof message);
     message.msg_iov = iov;
     message.msg_iovlen = count;
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* What was sent; -1 would block, -2 broken. */
+static int64_t send_iov(server_conn *conn, struct iovec *iov, size_t count)
+{
     for (;;) {
-        ssize_t sent = sendmsg(conn->source.fd, &message, MSG_NOSIGNAL);
+        ssize_t sent = send_once(conn->source.fd, iov, count);
         if (sent >= 0)
             return sent;
         if (errno == EINTR)
@@ -317,6 +325,33 @@ static size_t gather(http_server *server, const server_piece *pieces, size_t cou
     return at;
 }
 
+/* Gather, unless it has been done for the last connection: what is sent to many is laid out once. Owners are kept until
+ * then, so that the same pieces are the same bytes. */
+static size_t lay_out(http_server *server, const server_piece *pieces, size_t count)
+{
+    server_layout *layout = &server->layout;
+    const server_handler *handler = &server->handler;
+    if (count == layout->count && memcmp(layout->pieces, pieces, count * sizeof *pieces) == 0)
+        return count;
+    server__layout_drop(server);
+    size_t at = gather(server, pieces, count, &layout->iov_count, &layout->bytes);
+    if (at < SERVER_LAYOUT_MIN || at > SERVER_LAYOUT_MAX || !handler->keep || !handler->drop)
+        return at;
+    memcpy(layout->pieces, pieces, at * sizeof *pieces);
+    layout->count = at;
+    for (size_t i = 0; i < at; i++)
+        handler->keep(pieces[i].owner, handler->user);
+    return at;
+}
+
+void server__layout_drop(http_server *server)
+{
+    server_layout *layout = &server->layout;
+    for (size_t i = 0; i < layout->count; i++)
+        server->handler.drop(layout->pieces[i].owner, server->handler.user);
+    layout->count = 0;
+}
+
 /* Which pieces a system call has taken; one sent in part is kept and counts. */
 static size_t account(server_conn *conn, const server_piece *pieces, size_t count, size_t sent)
 {
@@ -339,19 +374,20 @@ int64_t server_conn_write(server_conn *conn, const server_piece *pieces, size_t 
     if (conn->state != CONN_OPEN)
         return -1;
     while (taken < count && conn->out_count == 0) {
-        size_t iov_count;
-        size_t bytes;
-        size_t batch = gather(conn->server, pieces + taken, count - taken, &iov_count, &bytes);
-        int64_t sent = send_iov(conn, conn->server->iov, iov_count);
+        const server_layout *layout = &conn->server->layout;
+        size_t batch = lay_out(conn->server, pieces + taken, count - taken);
+        int64_t sent = send_iov(conn, conn->server->iov, layout->iov_count);
         if (sent == -2) {
             server__conn_kill(conn);
             return -1;
         }
         if (sent < 0)
             break;
-        taken += account(conn, pieces + taken, batch, (size_t)sent);
-        if ((size_t)sent < bytes)
+        if ((size_t)sent < layout->bytes) {
+            taken += account(conn, pieces + taken, batch, (size_t)sent);
             break;
+        }
+        taken += batch;
     }
     conn->blocked = taken < count;
     update_interest(conn);

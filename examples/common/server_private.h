@@ -15,6 +15,8 @@
 #define SERVER_IOV        64
 #define SERVER_COPY_MAX   4096u /* pieces up to this size are copied together, larger ones go out from where they are */
 #define SERVER_GATHER     262144u /* room for the copies of one system call */
+#define SERVER_LAYOUT_MIN 2   /* pieces that are worth laying out once for many connections, */
+#define SERVER_LAYOUT_MAX 256 /* and that can be */
 #define SERVER_OUT_SLOTS  3       /* the rest of a piece, a pong, a close frame; or a response's head and body */
 
 typedef enum server_source_kind { SOURCE_LISTENER, SOURCE_WAKE, SOURCE_WATCH, SOURCE_CONN } server_source_kind;
@@ -76,6 +78,14 @@ typedef struct server_deadlines {
     uint32_t duration;
 } server_deadlines;
 
+/* What `iov` and `gather` hold, to be sent again if the next connection gets the same. */
+typedef struct server_layout {
+    server_piece pieces[SERVER_LAYOUT_MAX];
+    size_t count; /* 0: not to be used again */
+    size_t iov_count;
+    size_t bytes;
+} server_layout;
+
 struct http_server {
     server_options options;
     server_handler handler;
@@ -97,6 +107,7 @@ struct http_server {
     bool listening;        /* the listeners are being watched */
     bool closed_to_new;
     bool stopping;
+    server_layout layout;
     struct iovec iov[SERVER_IOV];
     uint8_t gather[SERVER_GATHER];
     uint8_t input[SERVER_INPUT_SIZE];
@@ -113,6 +124,9 @@ void server__conn_expired(server_conn *conn);
 
 /* Stop using it; freed by server__reap(). */
 void server__conn_kill(server_conn *conn);
+
+/* Let the owners of what was laid out go; at the end of each turn. */
+void server__layout_drop(http_server *server);
 
 /* Tell the handler of dead connections and free them. */
 void server__reap(http_server *server);

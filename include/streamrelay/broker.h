@@ -155,6 +155,9 @@ typedef struct srl_broker_ops {
                            srl_operation *operation);
     /** Who is in the channel, at most `limit` users, and the counts. */
     int (*presence_list)(void *link, const srl_broker_channel *channel, uint32_t limit, srl_operation *operation);
+    /** The last reference is gone and no relay is attached. */
+    void (*destroy)(void *broker);
+    /* What follows may be NULL: the relay then answers that it is not available. */
     /** Groups, their members and metadata. */
     int (*directory)(void *link, const srl_broker_directory *question, srl_operation *operation);
     /** Remember where a user is in a channel. Within one epoch it never goes back; a lower offset changes nothing. The
@@ -165,12 +168,10 @@ typedef struct srl_broker_ops {
     /** Pass a note to every node, this one included, by srl_node_control(); notes of one node arrive in order, and
      *  before what that node publishes later. */
     int (*control)(void *link, const char *note, size_t note_len);
-    /** The last reference is gone and no relay is attached. */
-    void (*destroy)(void *broker);
 } srl_broker_ops;
 
-/** Fill a table with NULL functions. */
-SRL_API void srl_broker_ops_init(srl_broker_ops *ops);
+/** Fill a table with NULL functions; `size` is sizeof(srl_broker_ops) as the caller's header has it. */
+SRL_API void srl_broker_ops_init(srl_broker_ops *ops, size_t size);
 
 /**
  * Make a broker from the host's own functions.

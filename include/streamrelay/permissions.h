@@ -141,8 +141,9 @@ typedef struct srl_channel_rule {
     int32_t presence;         /**< 1: keep who is there, 0: do not, -1: the rule says nothing about it */
 } srl_channel_rule;
 
-/** A rule without pattern that permits nothing and says nothing. */
-SRL_API void srl_channel_rule_init(srl_channel_rule *rule);
+/** A rule without pattern that permits nothing and says nothing; `size` is sizeof(srl_channel_rule) as the caller's
+ *  header has it. */
+SRL_API void srl_channel_rule_init(srl_channel_rule *rule, size_t size);
 
 /**
  * Add a rule.
@@ -293,8 +294,8 @@ typedef struct srl_permissions_query {
     uint32_t reserved;          /**< 0 */
 } srl_permissions_query;
 
-/** An anonymous user without channel. */
-SRL_API void srl_permissions_query_init(srl_permissions_query *query);
+/** An anonymous user without channel; `size` is sizeof(srl_permissions_query) as the caller's header has it. */
+SRL_API void srl_permissions_query_init(srl_permissions_query *query, size_t size);
 
 /** What the user may do in the channel: a set of SRL_PERM_ bits. Allocates nothing. SRL_PERM_NONE if the query is of an
  * unknown size. */

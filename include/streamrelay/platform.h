@@ -31,8 +31,8 @@ typedef struct srl_allocator {
     void *user; /**< handed to each function */
 } srl_allocator;
 
-/** Fill a table with malloc, realloc and free. */
-SRL_API void srl_allocator_init(srl_allocator *allocator);
+/** Fill a table with malloc, realloc and free; `size` is sizeof(srl_allocator) as the caller's header has it. */
+SRL_API void srl_allocator_init(srl_allocator *allocator, size_t size);
 
 /** Time and randomness. Fill it with srl_platform_init() before setting members. */
 typedef struct srl_platform {
@@ -46,8 +46,9 @@ typedef struct srl_platform {
     void *user; /**< handed to each function */
 } srl_platform;
 
-/** Fill a table with the system's clocks and random source. */
-SRL_API void srl_platform_init(srl_platform *platform);
+/** Fill a table with the system's clocks and random source; `size` is sizeof(srl_platform) as the caller's header has
+ *  it. */
+SRL_API void srl_platform_init(srl_platform *platform, size_t size);
 
 SRL_END_DECLS
 

@@ -38,8 +38,8 @@ typedef struct srl_hooks {
     void (*rpc)(srl_request *request, void *user); /**< without it, calls are refused with 108 */
 } srl_hooks;
 
-/** Fill a table with NULL hooks. */
-SRL_API void srl_hooks_init(srl_hooks *hooks);
+/** Fill a table with NULL hooks; `size` is sizeof(srl_hooks) as the caller's header has it. */
+SRL_API void srl_hooks_init(srl_hooks *hooks, size_t size);
 
 /** An srl_request_type. */
 SRL_API int srl_request_kind(const srl_request *request);

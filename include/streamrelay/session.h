@@ -45,8 +45,8 @@ typedef struct srl_transport {
     void (*close)(srl_session *session, uint32_t code, const char *reason, size_t reason_len, void *user);
 } srl_transport;
 
-/** Fill a table with NULL functions. */
-SRL_API void srl_transport_init(srl_transport *transport);
+/** Fill a table with NULL functions; `size` is sizeof(srl_transport) as the caller's header has it. */
+SRL_API void srl_transport_init(srl_transport *transport, size_t size);
 
 /** Wire formats. */
 typedef enum srl_protocol {

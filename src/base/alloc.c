@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/table.h"
+
 static void *default_alloc(size_t size, void *user)
 {
     (void)user;
@@ -24,26 +26,24 @@ static void default_free(void *ptr, size_t size, void *user)
     free(ptr);
 }
 
-void srl_allocator_init(srl_allocator *allocator)
+void srl_allocator_init(srl_allocator *allocator, size_t size)
 {
-    *allocator = (srl_allocator){
-        .size = sizeof(*allocator),
-        .alloc = default_alloc,
-        .resize = default_resize,
-        .free = default_free,
-    };
+    srl_allocator system = {.alloc = default_alloc, .resize = default_resize, .free = default_free};
+    srl__table_fill(allocator, size, &system, sizeof(system));
 }
 
 bool srl__allocator_take(srl_allocator *out, const srl_allocator *given)
 {
     if (given == NULL) {
-        srl_allocator_init(out);
+        srl_allocator_init(out, sizeof(*out));
         return true;
     }
-    if (given->size != sizeof(*given) || given->alloc == NULL || given->resize == NULL || given->free == NULL) {
+    srl_allocator taken;
+    if (!srl__table_take(&taken, sizeof(taken), given, sizeof(taken)) || taken.alloc == NULL || taken.resize == NULL ||
+        taken.free == NULL) {
         return false;
     }
-    *out = *given;
+    *out = taken;
     return true;
 }
 

@@ -4,6 +4,8 @@
 
 #include <streamrelay/error.h>
 
+#include "base/table.h"
+
 struct srl_broker {
     _Atomic uint32_t refs;
     srl_allocator alloc;
@@ -11,33 +13,10 @@ struct srl_broker {
     void *state;
 };
 
-void srl_broker_ops_init(srl_broker_ops *ops)
+void srl_broker_ops_init(srl_broker_ops *ops, size_t size)
 {
-    *ops = (srl_broker_ops){.size = sizeof(*ops)};
-}
-
-/* A table may come from a program built against a later header, as long as it does not use what came later. */
-static bool tail_is_empty(const srl_broker_ops *ops)
-{
-    const unsigned char *bytes = (const unsigned char *)ops;
-    for (size_t i = sizeof(*ops); i < ops->size; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* It may also come from one built against an earlier header: what that did not have is NULL. */
-static bool take_ops(srl_broker_ops *out, const srl_broker_ops *ops)
-{
-    if (ops->size < offsetof(srl_broker_ops, directory) || ops->size % sizeof(ops->destroy) != 0) {
-        return false;
-    }
-    memset(out, 0, sizeof(*out));
-    memcpy(out, ops, ops->size < sizeof(*out) ? ops->size : sizeof(*out));
-    out->size = sizeof(*out);
-    return true;
+    srl_broker_ops none = {0};
+    srl__table_fill(ops, size, &none, sizeof(none));
 }
 
 static bool is_complete(const srl_broker_ops *ops)
@@ -50,7 +29,8 @@ static bool is_complete(const srl_broker_ops *ops)
 int srl__broker_make(const srl_allocator *alloc, const srl_broker_ops *ops, void *state, srl_broker **out)
 {
     srl_broker_ops taken;
-    if (ops == NULL || out == NULL || !take_ops(&taken, ops) || !is_complete(&taken) || !tail_is_empty(ops)) {
+    if (ops == NULL || out == NULL ||
+        !srl__table_take(&taken, sizeof(taken), ops, offsetof(srl_broker_ops, directory)) || !is_complete(&taken)) {
         return SRL_ERR_INVALID;
     }
     srl_broker *broker = srl__alloc(alloc, sizeof(*broker));

@@ -8,13 +8,17 @@
 #include "engine/session.h"
 
 struct srl__attendance {
-    srl__call call;
+    srl__call add;
+    srl__call remove;
     srl_session *session; /* pinned */
     srl__room *room;      /* pinned */
     uint8_t join_leave;   /* whom to tell, as it was at the beginning */
-    bool counted;         /* the broker keeps presence of it */
+    bool counted;         /* the broker was asked to keep presence of it, and has not refused */
     bool adding;          /* the broker has not answered yet */
+    bool removing;        /* likewise */
     bool ended;
+    bool told;      /* of the join; only then there is a leave to tell of */
+    bool user_left; /* the removal was of the user's last session */
 };
 
 static void attendance_free(srl__attendance *attendance)
@@ -67,16 +71,29 @@ static void tell(const srl__attendance *attendance, int kind, bool user_changed)
     }
 }
 
-static void removed(srl__call *call, const srl_broker_result *result)
+/* Ended, and nothing of it is under way any more: tell of it and be gone. */
+static void conclude(srl__attendance *attendance)
 {
-    srl__attendance *attendance = SRL__CONTAINER(call, srl__attendance, call);
-
-    if (result->error != SRL_ERR_NOT_FOUND) {
-        tell(attendance, SRL_MESSAGE_LEAVE, result->error == SRL_OK && result->user_sessions == 0);
+    if (!attendance->ended || attendance->adding || attendance->removing) {
+        return;
+    }
+    if (attendance->told) {
+        tell(attendance, SRL_MESSAGE_LEAVE, attendance->user_left);
     }
     attendance_free(attendance);
 }
 
+static void removed(srl__call *call, const srl_broker_result *result)
+{
+    srl__attendance *attendance = SRL__CONTAINER(call, srl__attendance, remove);
+
+    attendance->removing = false;
+    attendance->user_left = result->error == SRL_OK && result->user_sessions == 0;
+    conclude(attendance);
+}
+
+/* Asked for at once, also before the broker has answered that it was added: it takes things in their order, and the
+ * session may be about to come back. */
 static void take_out(srl__attendance *attendance)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
@@ -86,29 +103,44 @@ static void take_out(srl__attendance *attendance)
     srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
 
     if (attendance->counted && relay->link != NULL) {
-        srl__call_begin(relay, &attendance->call, removed);
+        attendance->removing = true;
+        srl__call_begin(relay, &attendance->remove, removed);
         if (srl__broker_ops_of(relay->broker)
-                ->presence_remove(relay->link, &channel, &member, &attendance->call.operation) == SRL_OK) {
+                ->presence_remove(relay->link, &channel, &member, &attendance->remove.operation) == SRL_OK) {
             return;
         }
-        srl__call_abandon(&attendance->call);
+        srl__call_abandon(&attendance->remove);
+        attendance->removing = false;
     }
-    tell(attendance, SRL_MESSAGE_LEAVE, false);
-    attendance_free(attendance);
+    conclude(attendance);
+}
+
+static void join(srl__attendance *attendance, bool user_changed)
+{
+    attendance->told = true;
+    tell(attendance, SRL_MESSAGE_JOIN, user_changed);
+}
+
+/* Who cannot be counted is not in the channel unseen. */
+static void refused(srl__attendance *attendance)
+{
+    attendance->counted = false;
+    if (!attendance->ended) {
+        srl__session_doom(attendance->session, SRL_DISCONNECT_INTERNAL);
+    }
 }
 
 static void added(srl__call *call, const srl_broker_result *result)
 {
-    srl__attendance *attendance = SRL__CONTAINER(call, srl__attendance, call);
+    srl__attendance *attendance = SRL__CONTAINER(call, srl__attendance, add);
 
     attendance->adding = false;
-    attendance->counted = result->error == SRL_OK;
-    if (result->error != SRL_ERR_CANCELLED) {
-        tell(attendance, SRL_MESSAGE_JOIN, attendance->counted && result->user_sessions == 1);
+    if (result->error == SRL_OK) {
+        join(attendance, result->user_sessions == 1);
+    } else {
+        refused(attendance);
     }
-    if (attendance->ended) {
-        take_out(attendance);
-    }
+    conclude(attendance);
 }
 
 static void count_in(srl__attendance *attendance)
@@ -118,16 +150,14 @@ static void count_in(srl__attendance *attendance)
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
     srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
-    int error = SRL_OK;
 
-    attendance->adding = true;
-    srl__call_begin(relay, &attendance->call, added);
-    error =
-        srl__broker_ops_of(relay->broker)->presence_add(relay->link, &channel, &member, &attendance->call.operation);
-    if (error != SRL_OK) {
+    attendance->adding = attendance->counted = true;
+    srl__call_begin(relay, &attendance->add, added);
+    if (srl__broker_ops_of(relay->broker)->presence_add(relay->link, &channel, &member, &attendance->add.operation) !=
+        SRL_OK) {
+        srl__call_abandon(&attendance->add);
         attendance->adding = false;
-        srl__call_abandon(&attendance->call);
-        srl__session_doom(attendance->session, SRL_DISCONNECT_INTERNAL);
+        refused(attendance);
     }
 }
 
@@ -154,7 +184,7 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
     if (counted) {
         count_in(attendance);
     } else {
-        tell(attendance, SRL_MESSAGE_JOIN, false);
+        join(attendance, false);
     }
 }
 
@@ -164,7 +194,5 @@ void srl__attendance_end(srl__attendance *attendance)
         return;
     }
     attendance->ended = true;
-    if (!attendance->adding) {
-        take_out(attendance);
-    }
+    take_out(attendance);
 }

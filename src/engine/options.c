@@ -7,6 +7,7 @@
 #include <streamrelay/broker.h>
 #include <streamrelay/error.h>
 
+#include "base/table.h"
 #include "broker/broker.h"
 #include "engine/options_table.h"
 
@@ -218,9 +219,9 @@ static void range_text(const option *o, char *out, size_t size)
 void srl__options_defaults(srl_options *options)
 {
     memset(options, 0, sizeof(*options));
-    srl_allocator_init(&options->allocator);
-    srl_platform_init(&options->platform);
-    srl_hooks_init(&options->hooks);
+    srl_allocator_init(&options->allocator, sizeof(options->allocator));
+    srl_platform_init(&options->platform, sizeof(options->platform));
+    srl_hooks_init(&options->hooks, sizeof(options->hooks));
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         (void)parse(&table[i], table[i].default_value, value_at(&options->settings, &table[i]));
     }
@@ -231,7 +232,7 @@ int srl_options_create(srl_options **out)
     srl_allocator system;
     srl_options *options = NULL;
 
-    srl_allocator_init(&system);
+    srl_allocator_init(&system, sizeof(system));
     options = srl__alloc(&system, sizeof(*options));
     if (options == NULL) {
         return SRL_ERR_NOMEM;
@@ -251,7 +252,7 @@ void srl_options_destroy(srl_options *options)
     if (options->broker != NULL) {
         srl_broker_release(options->broker);
     }
-    srl_allocator_init(&system);
+    srl_allocator_init(&system, sizeof(system));
     srl__free(&system, options, sizeof(*options));
 }
 
@@ -309,22 +310,24 @@ int srl_options_set_allocator(srl_options *options, const srl_allocator *allocat
 
 int srl_options_set_platform(srl_options *options, const srl_platform *platform)
 {
-    if (platform == NULL || platform->size != sizeof(*platform) || platform->monotonic_ms == NULL ||
-        platform->wall_ms == NULL || platform->random == NULL) {
+    srl_platform taken;
+
+    if (platform == NULL || !srl__table_take(&taken, sizeof(taken), platform, sizeof(taken)) ||
+        taken.monotonic_ms == NULL || taken.wall_ms == NULL || taken.random == NULL) {
         return SRL_ERR_INVALID;
     }
-    options->platform = *platform;
+    options->platform = taken;
     return SRL_OK;
 }
 
 int srl_options_set_hooks(srl_options *options, const srl_hooks *hooks, void *user)
 {
-    if (hooks == NULL || hooks->size < offsetof(srl_hooks, publish) || hooks->size > sizeof(*hooks)) {
+    srl_hooks taken;
+
+    if (hooks == NULL || !srl__table_take(&taken, sizeof(taken), hooks, offsetof(srl_hooks, rpc))) {
         return SRL_ERR_INVALID;
     }
-    srl_hooks_init(&options->hooks);
-    memcpy(&options->hooks, hooks, hooks->size);
-    options->hooks.size = sizeof(*hooks);
+    options->hooks = taken;
     options->hooks_user = user;
     return SRL_OK;
 }
@@ -341,10 +344,11 @@ int srl_options_set_broker(srl_options *options, srl_broker *broker)
     return SRL_OK;
 }
 
-void srl_hooks_init(srl_hooks *hooks)
+void srl_hooks_init(srl_hooks *hooks, size_t size)
 {
-    memset(hooks, 0, sizeof(*hooks));
-    hooks->size = sizeof(*hooks);
+    srl_hooks none = {0};
+
+    srl__table_fill(hooks, size, &none, sizeof(none));
 }
 
 int srl_options_describe(uint32_t index, srl_option_info *out)

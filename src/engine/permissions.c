@@ -2,6 +2,7 @@
 
 #include <streamrelay/error.h>
 
+#include "base/table.h"
 #include "engine/permissions_policy.h"
 
 /* ---- the handle ---- */
@@ -38,7 +39,7 @@ int srl_permissions_create(const srl_allocator *allocator, srl_permissions **out
     if (!srl__allocator_take(&alloc, allocator)) {
         return SRL_ERR_INVALID;
     }
-    srl_platform_init(&platform);
+    srl_platform_init(&platform, sizeof(platform));
     if (platform.random(&seed, sizeof(seed), platform.user) != 0) {
         return SRL_ERR_SYSTEM;
     }
@@ -169,9 +170,10 @@ int srl__policy_check_bits(uint32_t bits, srl__why *why)
 
 /* ---- rules ---- */
 
-void srl_channel_rule_init(srl_channel_rule *rule)
+void srl_channel_rule_init(srl_channel_rule *rule, size_t size)
 {
-    *rule = (srl_channel_rule){.size = sizeof(*rule), .join_leave = -1, .presence = -1};
+    srl_channel_rule empty = {.join_leave = -1, .presence = -1};
+    srl__table_fill(rule, size, &empty, sizeof(empty));
 }
 
 static bool is_tri_state(int32_t value)
@@ -238,7 +240,7 @@ static int insert_rule(srl__policy *policy, const srl_channel_rule *from, const 
 int srl__policy_put_rule(srl__policy *policy, const srl_channel_rule *rule, bool replace, srl__why *why)
 {
     srl__pattern pattern;
-    if (rule->size != sizeof(*rule)) {
+    if (!srl__table_fits(rule, sizeof(*rule))) {
         return srl__why_set(why, SRL_ERR_INVALID, "the rule was not filled by srl_channel_rule_init()");
     }
     int error = srl__pattern_parse(srl__slice_of(rule->pattern, rule->pattern_len), &pattern, why);
@@ -378,9 +380,10 @@ int srl_permissions_rule_for(srl_permissions *permissions, const char *channel, 
 
 /* ---- the question ---- */
 
-void srl_permissions_query_init(srl_permissions_query *query)
+void srl_permissions_query_init(srl_permissions_query *query, size_t size)
 {
-    *query = (srl_permissions_query){.size = sizeof(*query)};
+    srl_permissions_query empty = {0};
+    srl__table_fill(query, size, &empty, sizeof(empty));
 }
 
 static uint32_t roles_granted(srl__policy *policy, const srl__perm_user *user, const srl_permissions_query *query,
@@ -406,7 +409,7 @@ uint32_t srl_permissions_check(srl_permissions *permissions, const srl_permissio
     srl__trie_subject subject;
     uint32_t granted = 0;
     uint32_t open = SRL_PERM_ALL;
-    if (query->size != sizeof(*query)) {
+    if (!srl__table_fits(query, sizeof(*query))) {
         return SRL_PERM_NONE;
     }
     srl__trie_subject_init(&subject, srl__slice_of(query->channel, query->channel_len));
@@ -417,7 +420,7 @@ uint32_t srl_permissions_check(srl_permissions *permissions, const srl_permissio
         granted = srl__override_allow(value);
         open &= ~(granted | srl__override_deny(value));
     }
-    if (open != 0 && query->user_len > 0) {
+    if (open != 0) {
         uint32_t by_roles = roles_granted(policy, user, query, &subject, open);
         granted |= by_roles;
         open &= ~by_roles;

@@ -1,5 +1,6 @@
 #include <streamrelay/error.h>
 
+#include "base/table.h"
 #include "base/utf8.h"
 #include "engine/permissions_names.h"
 #include "engine/permissions_policy.h"
@@ -322,7 +323,7 @@ int32_t srl_permissions_explain(srl_permissions *permissions, const srl_permissi
                                 size_t out_size)
 {
     question q = {.policy = &permissions->policy, .query = query, .w = {out, out_size, 0}};
-    if (query->size != sizeof(*query)) {
+    if (!srl__table_fits(query, sizeof(*query))) {
         return srl__why_set(&permissions->why, SRL_ERR_INVALID,
                             "the query was not filled by srl_permissions_query_init()");
     }

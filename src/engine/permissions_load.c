@@ -233,7 +233,7 @@ static int load_rule(loader *l, const srl__json_value *value, void *user)
     name_text pattern;
     uint64_t max = 0;
     (void)user;
-    srl_channel_rule_init(&rule);
+    srl_channel_rule_init(&rule, sizeof(rule));
     int error = read_members(l, value, rule_members, R_COUNT, m);
     if (error == SRL_OK) {
         error = read_pattern(l, &m[R_PATTERN], &pattern);

@@ -63,7 +63,7 @@ srl__channel_traits srl__policy_traits(srl_relay *relay, srl__slice channel)
     };
     srl_channel_rule rule;
 
-    srl_channel_rule_init(&rule);
+    srl_channel_rule_init(&rule, sizeof(rule));
     if (relay->permissions == NULL ||
         srl_permissions_rule_for(relay->permissions, channel.data, channel.len, &rule) != SRL_OK) {
         return traits;
@@ -122,7 +122,7 @@ uint32_t srl__policy_permitted(srl_session *session, srl__slice channel)
     if (relay->permissions == NULL) {
         return by_options;
     }
-    srl_permissions_query_init(&query);
+    srl_permissions_query_init(&query, sizeof(query));
     query.namespace_granted = by_options;
     query.user = user.data;
     query.user_len = user.len;

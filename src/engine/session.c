@@ -3,6 +3,7 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "base/table.h"
 #include "base/utf8.h"
 #include "engine/input.h"
 #include "engine/events.h"
@@ -402,10 +403,11 @@ void srl__session_free(srl_session *session)
     srl__relay_drop_handle(relay);
 }
 
-void srl_transport_init(srl_transport *transport)
+void srl_transport_init(srl_transport *transport, size_t size)
 {
-    memset(transport, 0, sizeof(*transport));
-    transport->size = sizeof(*transport);
+    srl_transport none = {0};
+
+    srl__table_fill(transport, size, &none, sizeof(none));
 }
 
 static int open_session(srl_relay *relay, const srl_transport *transport, void *user, srl_session **out)
@@ -451,14 +453,15 @@ static int open_session(srl_relay *relay, const srl_transport *transport, void *
 
 int srl_session_open(srl_relay *relay, const srl_transport *transport, int protocol, void *user, srl_session **out)
 {
+    srl_transport taken;
     int error = SRL_ERR_INVALID;
 
-    if (transport->size != sizeof(*transport) || transport->write == NULL || transport->close == NULL ||
-        protocol != SRL_PROTOCOL_NATIVE) {
+    if (!srl__table_take(&taken, sizeof(taken), transport, sizeof(taken)) || taken.write == NULL ||
+        taken.close == NULL || protocol != SRL_PROTOCOL_NATIVE) {
         return SRL_ERR_INVALID;
     }
     srl__relay_enter(relay);
-    error = open_session(relay, transport, user, out);
+    error = open_session(relay, &taken, user, out);
     srl__relay_leave(relay);
     return error;
 }

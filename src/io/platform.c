@@ -8,6 +8,7 @@
 
 #include <streamrelay/platform.h>
 
+#include "base/table.h"
 #include "io/clock.h"
 
 #include <errno.h>
@@ -98,12 +99,8 @@ static int system_random(void *out, size_t len, void *user)
     return 0;
 }
 
-void srl_platform_init(srl_platform *platform)
+void srl_platform_init(srl_platform *platform, size_t size)
 {
-    *platform = (srl_platform){
-        .size = sizeof(*platform),
-        .monotonic_ms = monotonic_ms,
-        .wall_ms = wall_ms,
-        .random = system_random,
-    };
+    srl_platform system = {.monotonic_ms = monotonic_ms, .wall_ms = wall_ms, .random = system_random};
+    srl__table_fill(platform, size, &system, sizeof(system));
 }

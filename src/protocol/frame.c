@@ -50,6 +50,15 @@ size_t srl_frame_len(const srl_frame *frame)
     return frame->len;
 }
 
+/* For every delivery, a few bytes that were often written just now one by one: memcmp() would wait for them. */
+static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    while (len > 0 && a[len - 1] == b[len - 1]) {
+        len--;
+    }
+    return len == 0;
+}
+
 const uint8_t *srl_frame_with_prefix(srl_frame *frame, const void *prefix, size_t prefix_len)
 {
     uint8_t *start = NULL;
@@ -63,10 +72,7 @@ const uint8_t *srl_frame_with_prefix(srl_frame *frame, const void *prefix, size_
         frame->prefix_len = (uint8_t)prefix_len;
         return start;
     }
-    if (frame->prefix_len != prefix_len || memcmp(start, prefix, prefix_len) != 0) {
-        return NULL;
-    }
-    return start;
+    return frame->prefix_len == prefix_len && same_bytes(start, prefix, prefix_len) ? start : NULL;
 }
 
 srl_frame *srl_frame_ref(srl_frame *frame)

@@ -88,9 +88,9 @@ static srl_relay *relay_with(const char *history_size)
     srl_allocator allocator;
     srl_relay *relay = NULL;
 
-    srl_hooks_init(&hooks);
+    srl_hooks_init(&hooks, sizeof(hooks));
     hooks.connect = accept_any;
-    srl_allocator_init(&allocator);
+    srl_allocator_init(&allocator, sizeof(allocator));
     allocator.alloc = counted_alloc;
     allocator.resize = counted_resize;
     allocator.free = counted_free;
@@ -121,7 +121,7 @@ static srl_session *connected_session(srl_relay *relay, counter *c, uint32_t num
     srl_session *session = NULL;
     char text[128];
 
-    srl_transport_init(&transport);
+    srl_transport_init(&transport, sizeof(transport));
     transport.write = count_frames;
     transport.close = ignore_close;
     if (srl_session_open(relay, &transport, SRL_PROTOCOL_NATIVE, c, &session) != SRL_OK) {

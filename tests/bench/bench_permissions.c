@@ -62,7 +62,7 @@ static int add_rules(bench *b)
     for (uint32_t i = 0; i < b->rules; i++) {
         static const char *const shapes[] = {"space%u:*", "space%u:*:log", "space%u:room-*", "space%u:general"};
         srl_channel_rule rule;
-        srl_channel_rule_init(&rule);
+        srl_channel_rule_init(&rule, sizeof(rule));
         rule.pattern_len = (size_t)snprintf(pattern, sizeof(pattern), shapes[i % 4], (unsigned)i);
         rule.pattern = pattern;
         rule.permissions = SRL_PERM_STANDARD;
@@ -97,7 +97,7 @@ static int bench_init(bench *b, uint32_t rules, uint32_t overrides)
     int failed = 0;
     b->rules = rules;
     b->overrides = overrides;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     alloc.alloc = counted_alloc;
     alloc.resize = counted_resize;
     alloc.free = counted_free;
@@ -125,7 +125,7 @@ static double time_checks(bench *b, uint32_t users)
     static const srl_role_name role = {"vip", 3};
     uint64_t random = 1;
     srl_permissions_query q;
-    srl_permissions_query_init(&q);
+    srl_permissions_query_init(&q, sizeof(q));
     q.roles = &role;
     q.role_count = 1;
     q.namespace_granted = SRL_PERM_SUBSCRIBE;

@@ -67,7 +67,7 @@ static void measure_deadlines(srl__poller *poller)
 int main(void)
 {
     srl_allocator alloc;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     srl__poller *poller;
     if (srl__poller_create(&alloc, &poller) != 0) {
         fputs("no poller\n", stderr);

@@ -107,7 +107,7 @@ static double ours(const sample *s, uint32_t turns)
     srl_allocator alloc;
     srl__resp_reader r;
     double best = 1e300;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     srl__resp_reader_init(&r, &alloc, NULL);
     for (int round = 0; round < ROUNDS; round++) {
         double begin = now_ns(), took;

@@ -93,7 +93,7 @@ static void check_string(const srl__json_value *value)
     REQUIRE(scratch != NULL);
     text = srl__json_to_string(value, scratch);
     REQUIRE(text.len <= value->raw.len && srl__json_string_is(value, text));
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     srl__buf_init(&buf, &alloc, SIZE_MAX / 2);
     srl__json_append_string(&buf, text);
     REQUIRE(buf.error == 0);

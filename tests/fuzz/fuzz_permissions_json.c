@@ -51,7 +51,7 @@ static uint32_t ask(srl_permissions *p, const char *channel, size_t len)
     uint32_t answers = 0;
     for (size_t i = 0; i < 3; i++) {
         srl_permissions_query q;
-        srl_permissions_query_init(&q);
+        srl_permissions_query_init(&q, sizeof(q));
         q.channel = channel;
         q.channel_len = len;
         q.user = users[i];
@@ -78,8 +78,8 @@ static uint32_t ask_all(srl_permissions *p)
     srl_channel_rule rule, again;
     uint32_t cursor = 0;
     uint32_t sum = ask(p, "chat:general", 12) ^ ask(p, "a:b:c", 5);
-    srl_channel_rule_init(&rule);
-    srl_channel_rule_init(&again);
+    srl_channel_rule_init(&rule, sizeof(rule));
+    srl_channel_rule_init(&again, sizeof(again));
     while (srl_permissions_next_rule(p, &cursor, &rule) == SRL_OK) {
         REQUIRE(srl_permissions_get_rule(p, rule.pattern, rule.pattern_len, &again) == SRL_OK);
         REQUIRE(again.pattern == rule.pattern && again.permissions == rule.permissions);

@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     with = &limits[data[1] % 4];
     want = naive_resp_read(data + 2, size - 2, with, &expected);
     srl__resp_reader_init(&r, &alloc, with);

@@ -15,7 +15,7 @@ static void default_allocator_works(void **state)
     (void)state;
     srl_allocator a;
     memset(&a, 0xFF, sizeof(a));
-    srl_allocator_init(&a);
+    srl_allocator_init(&a, sizeof(a));
     assert_int_equal(a.size, sizeof(srl_allocator));
     assert_null(a.user);
     char *p = srl__alloc(&a, 10);
@@ -46,7 +46,9 @@ static void take_checks_the_table(void **state)
     srl_allocator bad = t.table;
     bad.size = 0;
     assert_false(srl__allocator_take(&out, &bad));
-    bad.size = sizeof(bad) + 8;
+    bad.size = sizeof(bad) - 1;
+    assert_false(srl__allocator_take(&out, &bad));
+    bad.size = UINT32_MAX;
     assert_false(srl__allocator_take(&out, &bad));
     bad = t.table;
     bad.alloc = NULL;

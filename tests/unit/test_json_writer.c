@@ -81,7 +81,7 @@ static void strings(void **state)
 
 static void start_writing(srl_allocator *alloc, srl__buf *buf)
 {
-    srl_allocator_init(alloc);
+    srl_allocator_init(alloc, sizeof(*alloc));
     srl__buf_init(buf, alloc, 1 << 20);
 }
 

@@ -85,22 +85,48 @@ static void the_table_must_be_complete(void **state)
     srl_broker *broker = NULL;
     world *w = *state;
     memset(&table, 0, sizeof(table));
-    srl_broker_ops_init(&table.ops);
+    srl_broker_ops_init(&table.ops, sizeof(table.ops));
     assert_int_equal(table.ops.size, sizeof(srl_broker_ops));
     assert_int_equal(srl_broker_create(&table.ops, NULL, &broker), SRL_ERR_INVALID);
     assert_int_equal(srl_broker_create(NULL, NULL, &broker), SRL_ERR_INVALID);
     table.ops = *srl__broker_ops_of(w->broker);
     assert_int_equal(srl_broker_create(&table.ops, NULL, NULL), SRL_ERR_INVALID);
-    table.ops.size = sizeof(srl_broker_ops) - 1;
+    table.ops.size = offsetof(srl_broker_ops, directory) - 1;
     assert_int_equal(srl_broker_create(&table.ops, NULL, &broker), SRL_ERR_INVALID);
     table.ops.size = sizeof(table);
     table.later = &table;
     assert_int_equal(srl_broker_create(&table.ops, NULL, &broker), SRL_ERR_INVALID);
     table.later = NULL;
+    table.ops.size = offsetof(srl_broker_ops, directory);
+    assert_int_equal(srl_broker_create(&table.ops, NULL, &broker), SRL_ERR_INVALID);
+    table.ops.size = sizeof(table);
     table.ops.history = NULL;
     assert_int_equal(srl_broker_create(&table.ops, NULL, &broker), SRL_ERR_INVALID);
     assert_null(broker);
     srl_broker_release(NULL);
+}
+
+static void ignore_destroy(void *broker)
+{
+    (void)broker;
+}
+
+/* Groups, positions and notes. */
+static void some_functions_may_be_missing(void **state)
+{
+    world *w = *state;
+    srl_broker *broker;
+    srl_broker_ops ops = *srl__broker_ops_of(w->broker);
+    ops.directory = NULL;
+    ops.position_set = NULL;
+    ops.position_get = NULL;
+    ops.control = NULL;
+    ops.destroy = ignore_destroy;
+    assert_int_equal(srl_broker_create(&ops, NULL, &broker), SRL_OK);
+    assert_null(srl__broker_ops_of(broker)->directory);
+    assert_null(srl__broker_ops_of(broker)->control);
+    assert_ptr_equal(srl__broker_ops_of(broker)->destroy, ignore_destroy);
+    srl_broker_release(broker);
 }
 
 static int destroyed;
@@ -390,7 +416,8 @@ static void model_expire(model_channel *m, uint64_t now)
     while (m->ttl != 0 && m->first <= m->top && m->stamps[m->first] + m->ttl <= now) {
         m->first++;
     }
-    if (m->first > m->top && m->meta_ttl != 0 && !m->is_subscribed && m->used + m->meta_ttl <= now) {
+    uint64_t life = m->top == 0 && (m->meta_ttl == 0 || m->meta_ttl > 600000) ? 600000 : m->meta_ttl;
+    if (m->first > m->top && life != 0 && !m->is_subscribed && m->used + life <= now) {
         m->epoch[0] = '\0';
     }
 }
@@ -768,6 +795,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(the_table_must_be_complete),
+        T(some_functions_may_be_missing),
         T(a_broker_ends_with_its_last_reference),
         cmocka_unit_test(no_randomness_no_broker),
         T(the_own_node_has_it_when_publish_returns),

@@ -173,7 +173,7 @@ static void the_most_specific_wins_in_order(void **unused)
         srl__trie trie;
         srl__trie_set set = {0};
         char text[SRL_PERMISSIONS_MAX_PATTERN_LENGTH];
-        srl_allocator_init(&alloc);
+        srl_allocator_init(&alloc, sizeof(alloc));
         srl__trie_init(&trie, &alloc, r);
         for (size_t i = 9; i > 0; i--) {
             if (rows[r][i] != NULL) {
@@ -209,7 +209,7 @@ static void sets_share_texts_but_nothing_else(void **unused)
     srl__trie trie;
     srl__trie_set one = {0}, two = {0};
     (void)unused;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     srl__trie_init(&trie, &alloc, 3);
     add(&trie, &one, "chat:*", 1);
     add(&trie, &two, "chat:*:x", 2);
@@ -232,7 +232,7 @@ static void hostile_names_cost_a_bounded_number_of_steps(void **unused)
     char channel[300] = "";
     uint32_t count = 0;
     (void)unused;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     srl__trie_init(&trie, &alloc, 3);
     for (uint32_t stars = 0; stars < 1U << 15; stars++) {
         char text[64] = "";
@@ -268,7 +268,7 @@ static void long_names_cost_no_more(void **unused)
     srl__trie trie;
     srl__trie_set set = {0};
     (void)unused;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     srl__trie_init(&trie, &alloc, 3);
     for (uint32_t len = 1; len < 250; len++) {
         char text[256];
@@ -298,7 +298,7 @@ static void steps_do_not_grow_with_the_number_of_patterns(void **unused)
         srl__trie trie;
         srl__trie_set set = {0};
         char text[64];
-        srl_allocator_init(&alloc);
+        srl_allocator_init(&alloc, sizeof(alloc));
         srl__trie_init(&trie, &alloc, 3);
         for (uint32_t i = 0; i < (round == 0 ? 10U : 10000U); i++) {
             snprintf(text, sizeof(text), i % 2 == 0 ? "space%u:*" : "space%u:*:log", (unsigned)i);

@@ -108,7 +108,7 @@ static void the_order_is_that_of_the_names(void **unused)
             const char *name = names[round == 0 ? i : 5 - i];
             size_t len = strlen(name);
             srl_channel_rule rule;
-            srl_channel_rule_init(&rule);
+            srl_channel_rule_init(&rule, sizeof(rule));
             rule.pattern = name;
             rule.pattern_len = len;
             assert_int_equal(srl_permissions_add_rule(p, &rule), SRL_OK);

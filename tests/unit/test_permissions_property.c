@@ -108,7 +108,7 @@ static void change_rule(state *s)
         }
         return;
     }
-    srl_channel_rule_init(&rule);
+    srl_channel_rule_init(&rule, sizeof(rule));
     rule.pattern = pattern;
     rule.pattern_len = strlen(pattern);
     rule.permissions = make_bits(s);
@@ -288,7 +288,7 @@ static void compare_rule(state *s, const srl_permissions_query *q)
 {
     srl_channel_rule rule;
     const naive_entry *best = naive_best(s->naive.rules, "", q->channel);
-    srl_channel_rule_init(&rule);
+    srl_channel_rule_init(&rule, sizeof(rule));
     int error = srl_permissions_rule_for(s->p, q->channel, q->channel_len, &rule);
     assert_int_equal(error, best == NULL ? SRL_ERR_NOT_FOUND : SRL_OK);
     if (best != NULL) {
@@ -316,7 +316,7 @@ static void ask(state *s, bool in_words)
     srl_role_name given[2];
     srl_permissions_query q;
     make_channel(s, channel);
-    srl_permissions_query_init(&q);
+    srl_permissions_query_init(&q, sizeof(q));
     q.channel = channel;
     q.channel_len = strlen(channel);
     q.user = user_names[below(s, 4)];

@@ -14,7 +14,7 @@ static void test_init_fills_the_table(void **state)
     (void)state;
     srl_platform platform;
     memset(&platform, 0xA5, sizeof(platform));
-    srl_platform_init(&platform);
+    srl_platform_init(&platform, sizeof(platform));
     assert_int_equal(platform.size, sizeof(platform));
     assert_non_null(platform.monotonic_ms);
     assert_non_null(platform.wall_ms);
@@ -26,7 +26,7 @@ static void test_monotonic_clock_moves_on_and_never_back(void **state)
 {
     (void)state;
     srl_platform platform;
-    srl_platform_init(&platform);
+    srl_platform_init(&platform, sizeof(platform));
     uint64_t first = platform.monotonic_ms(platform.user);
     uint64_t last = first;
     struct timespec pause = {0, 1000000};
@@ -44,7 +44,7 @@ static void test_wall_clock_is_the_time_of_day(void **state)
 {
     (void)state;
     srl_platform platform;
-    srl_platform_init(&platform);
+    srl_platform_init(&platform, sizeof(platform));
     uint64_t seconds = platform.wall_ms(platform.user) / 1000;
     uint64_t expected = (uint64_t)time(NULL);
     assert_true(seconds + 60 >= expected && seconds <= expected + 60);
@@ -54,7 +54,7 @@ static void test_random_fills_every_byte_and_nothing_else(void **state)
 {
     (void)state;
     srl_platform platform;
-    srl_platform_init(&platform);
+    srl_platform_init(&platform, sizeof(platform));
     static const size_t lengths[] = {0, 1, 16, 255, 256, 257, 1000, 5000};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         size_t len = lengths[i];
@@ -78,7 +78,7 @@ static void test_random_does_not_repeat(void **state)
 {
     (void)state;
     srl_platform platform;
-    srl_platform_init(&platform);
+    srl_platform_init(&platform, sizeof(platform));
     unsigned char blocks[2][600];
     assert_int_equal(platform.random(blocks[0], sizeof(blocks[0]), platform.user), 0);
     assert_int_equal(platform.random(blocks[1], sizeof(blocks[1]), platform.user), 0);

@@ -42,7 +42,7 @@ static int deadline_set_result;
 static srl_allocator allocator(void)
 {
     srl_allocator a;
-    srl_allocator_init(&a);
+    srl_allocator_init(&a, sizeof(a));
     return a;
 }
 

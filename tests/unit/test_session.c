@@ -586,7 +586,7 @@ static void writable_inside_write(void **state)
     (void)state;
 
     assert_int_equal(TEST_RELAY(&home, NULL), SRL_OK);
-    srl_transport_init(&transport);
+    srl_transport_init(&transport, sizeof(transport));
     transport.write = write_one_and_call_back;
     transport.close = no_close;
     assert_int_equal(srl_session_open(home.relay, &transport, SRL_PROTOCOL_NATIVE, &seen, &session), SRL_OK);
@@ -744,7 +744,7 @@ static void open_in_vain(test_client *c)
     srl_transport transport;
     srl_session *session = NULL;
 
-    srl_transport_init(&transport);
+    srl_transport_init(&transport, sizeof(transport));
     transport.write = write_one_and_call_back;
     transport.close = no_close;
     assert_int_equal(srl_session_open(c->user, &transport, SRL_PROTOCOL_NATIVE, NULL, &session), SRL_ERR_STATE);
@@ -774,7 +774,7 @@ static void open_checks_its_arguments(void **state)
     (void)state;
 
     assert_int_equal(TEST_RELAY(&home, NULL), SRL_OK);
-    srl_transport_init(&transport);
+    srl_transport_init(&transport, sizeof(transport));
     assert_int_equal(transport.size, sizeof(transport));
     transport.write = write_one_and_call_back;
     assert_int_equal(srl_session_open(home.relay, &transport, SRL_PROTOCOL_NATIVE, NULL, &session), SRL_ERR_INVALID);

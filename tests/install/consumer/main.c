@@ -68,7 +68,7 @@ int main(void)
     REQUIRE(srl_relay_create(options, &relay) == SRL_OK);
     srl_options_destroy(options);
 
-    srl_transport_init(&transport);
+    srl_transport_init(&transport, sizeof(transport));
     transport.write = on_write;
     transport.close = on_close;
     REQUIRE(srl_session_open(relay, &transport, SRL_PROTOCOL_NATIVE, &client, &session) == SRL_OK);

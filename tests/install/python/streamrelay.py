@@ -27,8 +27,8 @@ _SIGNATURES = {
     "srl_options_set": (c_int, [c_void_p, c_char_p, c_char_p]),
     "srl_options_last_error": (c_char_p, [c_void_p]),
     "srl_options_set_hooks": (c_int, [c_void_p, POINTER(Hooks), c_void_p]),
-    "srl_hooks_init": (None, [POINTER(Hooks)]),
-    "srl_transport_init": (None, [POINTER(Transport)]),
+    "srl_hooks_init": (None, [POINTER(Hooks), c_size_t]),
+    "srl_transport_init": (None, [POINTER(Transport), c_size_t]),
     "srl_relay_create": (c_int, [c_void_p, POINTER(c_void_p)]),
     "srl_relay_destroy": (None, [c_void_p]),
     "srl_relay_fd": (c_int, [c_void_p]),
@@ -89,11 +89,11 @@ class Relay:
         self.sessions = {}
         self._pending = {}
         self._transport = Transport()
-        library.transport_init(byref(self._transport))
+        library.transport_init(byref(self._transport), ctypes.sizeof(Transport))
         self._transport.write = WriteFn(self._write)
         self._transport.close = CloseFn(self._close)
         self._hooks = Hooks()
-        library.hooks_init(byref(self._hooks))
+        library.hooks_init(byref(self._hooks), ctypes.sizeof(Hooks))
         self._hooks.connect = HookFn(self._connect)
         self._published = PublishFn(self._publish_done)
         self.handle = self._create(options)

@@ -36,14 +36,13 @@ static int naive_expect(naive_resp *n, const char *bytes)
 static int naive_length(naive_resp *n, uint64_t *out)
 {
     uint32_t digits = 0;
-    int got;
     *out = 0;
     if (n->at == n->end) {
         return NAIVE_MORE;
     }
     if (*n->at == '?' || *n->at == '-') {
         bool streamed = *n->at == '?';
-        got = naive_expect(n, streamed ? "?\r\n" : "-1\r\n");
+        int got = naive_expect(n, streamed ? "?\r\n" : "-1\r\n");
         return got != NAIVE_OK ? got : streamed ? NAIVE_STREAMED : NAIVE_NULL;
     }
     for (; n->at < n->end && *n->at >= '0' && *n->at <= '9'; n->at++) {
@@ -52,8 +51,10 @@ static int naive_length(naive_resp *n, uint64_t *out)
         }
         *out = *out > UINT32_MAX ? *out : *out * 10 + *n->at - '0';
     }
-    got = naive_expect(n, "\r\n");
-    return digits == 0 && n->at < n->end ? SRL_ERR_PROTOCOL : got;
+    if (digits == 0 && n->at < n->end) {
+        return SRL_ERR_PROTOCOL;
+    }
+    return naive_expect(n, "\r\n");
 }
 
 static int naive_bytes(naive_resp *n, uint64_t len, uint64_t before)

@@ -118,7 +118,7 @@ int test_relay_start(test_relay *home, ...)
         }
     }
     va_end(list);
-    srl_hooks_init(&hooks);
+    srl_hooks_init(&hooks, sizeof(hooks));
     hooks.connect = home->hooks & TEST_CONNECT ? ask : NULL;
     hooks.subscribe = home->hooks & TEST_SUBSCRIBE ? ask : NULL;
     hooks.publish = home->hooks & TEST_PUBLISH ? ask : NULL;
@@ -280,7 +280,7 @@ test_client *test_client_open(test_relay *home)
     srl_transport transport;
     test_client *client = must(calloc(1, sizeof(*client)));
 
-    srl_transport_init(&transport);
+    srl_transport_init(&transport, sizeof(transport));
     transport.write = transport_write;
     transport.close = transport_close;
     client->home = home;
