@@ -43,7 +43,8 @@ typedef struct server_handler {
     void (*writable)(server_conn *conn, void *user);
     /** The connection is over. Called once for every open() that returned 0, never inside another server call. */
     void (*closed)(server_conn *conn, void *user);
-    /** A piece was sent in part: hold its owner, and let it go later. NULL: pieces stay in memory anyway. */
+    /** A piece was sent in part, or may go to the next connection too: hold its owner, and let it go later. Its bytes
+     *  do not change meanwhile. NULL: pieces stay in memory anyway. */
     void (*keep)(void *owner, void *user);
     void (*drop)(void *owner, void *user);
     void (*turn_begin)(void *user);

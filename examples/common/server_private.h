@@ -15,8 +15,8 @@
 #define SERVER_IOV        64
 #define SERVER_COPY_MAX   4096u /* pieces up to this size are copied together, larger ones go out from where they are */
 #define SERVER_GATHER     262144u /* room for the copies of one system call */
-#define SERVER_LAYOUT_MIN 2   /* pieces that are worth laying out once for many connections, */
-#define SERVER_LAYOUT_MAX 256 /* and that can be */
+#define SERVER_LAYOUT_MIN 2       /* pieces that are worth laying out once for many connections, */
+#define SERVER_LAYOUT_MAX 256     /* and that can be */
 #define SERVER_OUT_SLOTS  3       /* the rest of a piece, a pong, a close frame; or a response's head and body */
 
 typedef enum server_source_kind { SOURCE_LISTENER, SOURCE_WAKE, SOURCE_WATCH, SOURCE_CONN } server_source_kind;

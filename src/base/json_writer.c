@@ -4,7 +4,9 @@
 
 static inline bool is_plain(uint8_t c)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    /* a bit for each of the 128 ASCII characters: not the control characters, '"' and '\\' */
+    static const uint64_t plain[2] = {UINT64_C(0xFFFFFFFB00000000), UINT64_C(0xFFFFFFFFEFFFFFFF)};
+    return c < 0x80 && (plain[c >> 6] >> (c & 63) & 1) != 0;
 }
 
 static void append_escape(srl__buf *buf, uint8_t c)
@@ -41,6 +43,9 @@ static size_t plain_len(const uint8_t *p, size_t len)
     size_t at = 0;
     while (at + 8 <= len && are_plain(p + at)) {
         at += 8;
+    }
+    if (at < len && at >= 8 && len - at < 8 && are_plain(p + len - 8)) {
+        return len;
     }
     while (at < len) {
         size_t step = is_plain(p[at]) ? 1 : p[at] < 0x80 ? 0 : srl__utf8_sequence(p + at, len - at);

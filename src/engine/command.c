@@ -478,7 +478,9 @@ void srl__command_execute(srl_session *session, srl__slice line)
         if (command.id != 0) {
             refuse(session, &command, error.code, text_of(error.text));
         } else {
-            srl__session_disconnect(session, SRL_DISCONNECT_BAD_REQUEST, text_of(error.text));
+            srl__session_disconnect(
+                session, error.code == SRL_REPLY_INTERNAL ? SRL_DISCONNECT_INTERNAL : SRL_DISCONNECT_BAD_REQUEST,
+                text_of(error.text));
         }
         return;
     }

@@ -121,7 +121,7 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publi
     const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
     srl_publication publication = {
         .size = sizeof(publication),
-        .time_ms = relay->platform.wall_ms(relay->platform.user),
+        .time_ms = srl__relay_wall_ms(relay),
         .data = data.data,
         .data_len = data.len,
         .user = "",

@@ -90,7 +90,7 @@ void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data
     publication.data = data.data;
     publication.data_len = data.len;
     srl__direct_summon(relay, to->channel);
-    publication.time_ms = relay->platform.wall_ms(relay->platform.user);
+    publication.time_ms = srl__relay_wall_ms(relay);
     error = srl__broker_ops_of(relay->broker)
                 ->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, &command->call.operation);
     if (error != SRL_OK) {

@@ -24,6 +24,7 @@ void srl__relay_enter(srl_relay *relay)
 {
     if (relay->depth++ == 0) {
         relay->now_ms = relay->platform.monotonic_ms(relay->platform.user);
+        relay->wall_ms = 0;
     }
 }
 
@@ -214,6 +215,31 @@ static void node_set_timer(srl_node *node, uint64_t due_ms)
     }
 }
 
+uint64_t srl__relay_wall_ms(srl_relay *relay)
+{
+    if (relay->wall_ms == 0) {
+        relay->wall_ms = relay->platform.wall_ms(relay->platform.user);
+    }
+    return relay->wall_ms;
+}
+
+static uint64_t node_monotonic_ms(void *user)
+{
+    return ((srl_relay *)user)->now_ms;
+}
+
+static uint64_t node_wall_ms(void *user)
+{
+    return srl__relay_wall_ms(user);
+}
+
+static int node_random(void *out, size_t len, void *user)
+{
+    srl_relay *relay = user;
+
+    return relay->platform.random(out, len, relay->platform.user);
+}
+
 static void init_members(srl_relay *relay, const srl_options *options)
 {
     relay->alloc = options->allocator;
@@ -230,7 +256,12 @@ static void init_members(srl_relay *relay, const srl_options *options)
     relay->node.control = node_control;
     relay->node.wake = node_wake;
     relay->node.set_timer = node_set_timer;
-    relay->node.platform = &relay->platform;
+    relay->node_platform.size = sizeof(relay->node_platform);
+    relay->node_platform.monotonic_ms = node_monotonic_ms;
+    relay->node_platform.wall_ms = node_wall_ms;
+    relay->node_platform.random = node_random;
+    relay->node_platform.user = relay;
+    relay->node.platform = &relay->node_platform;
     srl__list_init(&relay->calls);
     srl__list_init(&relay->sessions);
     srl__list_init(&relay->resumable);

@@ -54,7 +54,8 @@ struct srl_relay {
     bool policy_changed; /* live subscriptions are to be checked */
     srl__events events;
 
-    uint64_t now_ms; /* monotonic, read once per outermost call */
+    uint64_t now_ms;  /* monotonic, read once per outermost call */
+    uint64_t wall_ms; /* since 1970, read when first asked for in a turn; 0: not yet */
     uint64_t started_ms;
     uint32_t depth;   /* calls from outside that are under way, one inside the other */
     uint32_t handles; /* sessions and requests that the host still holds */
@@ -71,6 +72,7 @@ struct srl_relay {
     srl_broker *broker;
     void *link;
     srl_node node;
+    srl_platform node_platform; /* what the broker sees: the time as this turn has it */
     srl__alarm broker_alarm;
     atomic_bool broker_woken;
     bool broker_has_more;
@@ -137,6 +139,9 @@ int srl__relay_fail(srl_relay *relay, int error, const char *text);
 
 /* Whether a channel name may be used at all. */
 bool srl__channel_is_valid(const srl_relay *relay, srl__slice channel);
+
+/* The time of day, the same for a whole turn. */
+uint64_t srl__relay_wall_ms(srl_relay *relay);
 
 /* What the broker has to know of a channel. */
 srl_broker_channel srl__broker_channel_of(srl__slice name, const srl__channel_settings *settings);

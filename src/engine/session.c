@@ -566,16 +566,14 @@ srl_relay *srl_session_relay(const srl_session *session)
 void srl_session_client_id(const srl_session *session, char out[SRL_CLIENT_ID_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
-    char *at = out;
+    static const uint8_t places[] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
     for (size_t i = 0; i < sizeof(session->client_id); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *at++ = '-';
-        }
-        *at++ = digits[session->client_id[i] >> 4];
-        *at++ = digits[session->client_id[i] & 0x0F];
+        out[places[i]] = digits[session->client_id[i] >> 4];
+        out[places[i] + 1] = digits[session->client_id[i] & 0x0F];
     }
-    *at = '\0';
+    out[8] = out[13] = out[18] = out[23] = '-';
+    out[SRL_CLIENT_ID_LEN] = '\0';
 }
 
 const char *srl_session_user_id(const srl_session *session, size_t *len)

@@ -201,10 +201,10 @@ bool srl__native_decode(srl__slice line, const srl__json_limits *limits, srl__bu
 
     memset(out, 0, sizeof(*out));
     srl__buf_reset(scratch);
+    head = take_head(v, out, &head_error);
     if (any_escapes(v) && srl__buf_reserve(scratch, line.len) != 0) {
         return fail(error, SRL_REPLY_INTERNAL, "out of memory");
     }
-    head = take_head(v, out, &head_error);
     out->channel = text_of(&v[F_CHANNEL], scratch);
     if (!readable) {
         error->code = SRL_REPLY_BAD_REQUEST;

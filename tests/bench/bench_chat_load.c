@@ -25,6 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#if !defined(SRL_BENCH_CHAT)
+#define SRL_BENCH_CHAT "" /* the chat's program */
+#endif
+
 enum {
     PAYLOAD = 128,
     FRAME_MAX = 1000, /* a message as it comes from the server, header included */

@@ -96,7 +96,7 @@ static uint32_t ours_once(srl__resp_reader *r, const sample *s)
         srl__resp_reader_commit(r, part);
         at += part;
         while (srl__resp_reader_next(r, &reply) > 0) {
-            seen += 1 + (reply->count == 0);
+            seen += reply->count > 0 ? 1U : 0U;
         }
     }
     return seen;

@@ -584,14 +584,6 @@ static void work_is_linear_in_the_bytes(void **state)
 
 static void put_random(srl_test_text *out, uint64_t *seed, uint32_t depth);
 
-static void put_bytes(srl_test_text *out, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        srl_test_text_add(out, "?");
-        out->data[out->len - 1] = data[i];
-    }
-}
-
 static void put_format(srl_test_text *out, const char *format, long long n)
 {
     char text[64];
@@ -613,7 +605,7 @@ static void put_random_string(srl_test_text *out, uint64_t *seed)
             size_t part_len = part == 0 ? half : len - half;
             if (part_len > 0) {
                 put_format(out, ";%lld\r\n", (long long)part_len);
-                put_bytes(out, part == 0 ? bytes : bytes + half, part_len);
+                srl_test_text_add_bytes(out, part == 0 ? bytes : bytes + half, part_len);
                 srl_test_text_add(out, "\r\n");
             }
         }
@@ -621,7 +613,7 @@ static void put_random_string(srl_test_text *out, uint64_t *seed)
         return;
     }
     put_format(out, "$%lld\r\n", (long long)len);
-    put_bytes(out, bytes, len);
+    srl_test_text_add_bytes(out, bytes, len);
     srl_test_text_add(out, "\r\n");
 }
 
@@ -631,7 +623,7 @@ static void put_random_aggregate(srl_test_text *out, uint64_t *seed, uint32_t de
     char wire = wires[srl_test_random_below(seed, sizeof(wires) - 1)];
     uint64_t n = srl_test_random_below(seed, 5);
     bool streamed = srl_test_random_below(seed, 6) == 0;
-    put_bytes(out, &wire, 1);
+    srl_test_text_add_bytes(out, &wire, 1);
     if (streamed) {
         srl_test_text_add(out, "?\r\n");
     } else {

@@ -3,6 +3,7 @@
 #define SRL_TEST_NAIVE_RESP_H
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,12 +117,8 @@ static int naive_string(naive_resp *n, char wire)
         if (total < 4 || all[3] != ':') {
             got = SRL_ERR_PROTOCOL;
         } else {
-            char format[5] = "=";
-            memcpy(format + 1, all, 3);
-            for (size_t i = 0; i < 4; i++) {
-                const char one[2] = {format[i], 0};
-                srl_test_text_add(n->text, one);
-            }
+            srl_test_text_add(n->text, "=");
+            srl_test_text_add_bytes(n->text, (const char *)all, 3);
             srl_test_text_add_quoted(n->text, all + 4, total - 4);
         }
     } else if (got == NAIVE_OK) {

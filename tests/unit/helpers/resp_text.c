@@ -18,7 +18,7 @@ void srl_test_text_free(srl_test_text *text)
     memset(text, 0, sizeof(*text));
 }
 
-static void add(srl_test_text *text, const char *data, size_t len)
+void srl_test_text_add_bytes(srl_test_text *text, const char *data, size_t len)
 {
     if (text->len + len + 1 > text->capacity) {
         text->capacity = (text->len + len + 1) * 2;
@@ -34,23 +34,23 @@ static void add(srl_test_text *text, const char *data, size_t len)
 
 void srl_test_text_add(srl_test_text *text, const char *plain)
 {
-    add(text, plain, strlen(plain));
+    srl_test_text_add_bytes(text, plain, strlen(plain));
 }
 
 void srl_test_text_add_quoted(srl_test_text *text, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
-    add(text, "\"", 1);
+    srl_test_text_add_bytes(text, "\"", 1);
     for (size_t i = 0; i < len; i++) {
         char escaped[8];
         if (bytes[i] >= ' ' && bytes[i] < 127 && bytes[i] != '"' && bytes[i] != '\\') {
-            add(text, (const char *)bytes + i, 1);
+            srl_test_text_add_bytes(text, (const char *)bytes + i, 1);
         } else {
             snprintf(escaped, sizeof(escaped), "\\x%02x", bytes[i]);
             srl_test_text_add(text, escaped);
         }
     }
-    add(text, "\"", 1);
+    srl_test_text_add_bytes(text, "\"", 1);
 }
 
 static void add_scalar(srl_test_text *text, const srl_reply *reply, uint32_t at)
@@ -63,8 +63,8 @@ static void add_scalar(srl_test_text *text, const srl_reply *reply, uint32_t at)
     check((format != NULL) == (type == SRL_REPLY_VERBATIM) && (format_len == 3) == (format != NULL), "format");
     if (type == SRL_REPLY_NULL) {
         check(string == NULL && len == 0, "null has text");
-        add(text, &wire, 1);
-        add(text, "_", wire != '_');
+        srl_test_text_add_bytes(text, &wire, 1);
+        srl_test_text_add_bytes(text, "_", wire != '_');
         return;
     }
     check(string != NULL && string[len] == 0, "text is not ended by zero");
@@ -76,8 +76,8 @@ static void add_scalar(srl_test_text *text, const srl_reply *reply, uint32_t at)
         srl_test_text_add(text, number);
         return;
     }
-    add(text, &wire, wire != '$');
-    add(text, format, format_len);
+    srl_test_text_add_bytes(text, &wire, wire != '$');
+    srl_test_text_add_bytes(text, format, format_len);
     srl_test_text_add_quoted(text, string, len);
 }
 
@@ -86,18 +86,18 @@ static void add_children(srl_test_text *text, const srl_reply *reply, uint32_t a
     uint32_t count = srl_reply_count(reply, at), seen = 0, child;
     char wire = (char)srl_reply_wire(reply, at);
     srl_reply_walk walk;
-    add(text, &wire, wire != '*');
-    add(text, "[", 1);
+    srl_test_text_add_bytes(text, &wire, wire != '*');
+    srl_test_text_add_bytes(text, "[", 1);
     srl_reply_walk_init(&walk, reply, at);
     while (srl_reply_walk_next(&walk, &child) != 0) {
         check(count > 64 || srl_reply_child(reply, at, seen) == child, "child differs from walk");
-        add(text, " ", seen > 0);
+        srl_test_text_add_bytes(text, " ", seen > 0);
         srl_test_text_add_reply(text, reply, child);
         seen++;
     }
     check(seen == count && child == SRL_REPLY_NONE, "count differs from walk");
     check(srl_reply_child(reply, at, count) == SRL_REPLY_NONE, "child beyond the end");
-    add(text, "]", 1);
+    srl_test_text_add_bytes(text, "]", 1);
 }
 
 void srl_test_text_add_reply(srl_test_text *text, const srl_reply *reply, uint32_t at)

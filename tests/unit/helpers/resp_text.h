@@ -16,6 +16,7 @@ typedef struct srl_test_text {
 
 void srl_test_text_free(srl_test_text *text);
 void srl_test_text_add(srl_test_text *text, const char *plain);
+void srl_test_text_add_bytes(srl_test_text *text, const char *data, size_t len);
 /* In quotes, with \xHH for bytes that are not printable. */
 void srl_test_text_add_quoted(srl_test_text *text, const void *data, size_t len);
 
