@@ -22,6 +22,9 @@
 #include <streamrelay/request.h>
 #include <streamrelay/room.h>
 #include <streamrelay/session.h>
+#include <streamrelay/stream.h>
+#include <streamrelay/stream_call.h>
+#include <streamrelay/stream_consumer.h>
 #include <streamrelay/users.h>
 #include <streamrelay/version.h>
 

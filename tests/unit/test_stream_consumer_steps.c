@@ -691,7 +691,7 @@ static void test_options(void **state)
     no_clock.monotonic_ms = NULL;
     REFUSED(platform = &no_clock);
     srl_allocator no_free;
-    srl_allocator_init(&no_free);
+    srl_allocator_init(&no_free, sizeof(no_free));
     no_free.free = NULL;
     REFUSED(allocator = &no_free);
     assert_int_equal(srl_stream_consumer_create(NULL, &c), SRL_ERR_INVALID);
@@ -736,7 +736,7 @@ static void test_flight_table(void **state)
     srl__flight flight;
     bool is_in[IDS] = {false};
     uint32_t count = 0;
-    srl_allocator_init(&alloc);
+    srl_allocator_init(&alloc, sizeof(alloc));
     fake_platform_init(&random, 5);
     assert_int_equal(srl__flight_init(&flight, &alloc, MAX, 7), 0);
     for (int round = 0; round < 200000; round++) {
@@ -788,5 +788,5 @@ int main(void)
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_flight_table),
     };
-    return cmocka_run_group_tests_name("stream_consumer", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("stream_consumer_steps", tests, NULL, NULL);
 }

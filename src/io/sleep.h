@@ -1,0 +1,10 @@
+/* For calls that are documented as blocking. */
+#ifndef SRL__SLEEP_H
+#define SRL__SLEEP_H
+
+#include <stdint.h>
+
+/* Sleep at least so long; signals do not shorten it. */
+void srl__sleep_ms(uint64_t ms);
+
+#endif
