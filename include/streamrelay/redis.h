@@ -297,7 +297,8 @@ SRL_API void srl_redis_loop_destroy(srl_redis_loop *loop);
 /** One descriptor, the same for the loop's life: watch it for reading, level-triggered. */
 SRL_API int srl_redis_loop_fd(const srl_redis_loop *loop);
 
-/** Do what is ready, never block: > 0: call again; 0: idle; < 0: SRL_ERR_POLLER, the loop can only be destroyed. */
+/** Do what is ready, never block: > 0: call again; 0: idle; SRL_ERR_STATE inside a callback; SRL_ERR_POLLER: the loop
+ * can only be destroyed. */
 SRL_API int srl_redis_loop_process(srl_redis_loop *loop);
 
 /** The same, but wait at most timeout_ms (-1: for ever) for something to do. */

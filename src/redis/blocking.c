@@ -318,11 +318,10 @@ static int queue_command(srl_redis_conn *conn, const srl__redis_request *request
     int error = srl__redis_client_submit_command(conn->client, request, command, NULL);
     srl__redis_loop_leave(conn->loop);
     if (error == SRL_OK) {
-        size_t name_len, second_len;
-        const char *name = srl_command_arg(command, 0, &name_len);
-        const char *second = srl_command_arg(command, 1, &second_len);
+        srl__slice second;
+        srl__slice name = srl__redis_command_words(command, &second);
         conn->outstanding++;
-        note_state(conn, srl__slice_of(name, name_len), srl__slice_of(second, second_len));
+        note_state(conn, name, second);
     }
     return error;
 }

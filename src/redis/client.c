@@ -295,6 +295,17 @@ int srl__redis_command_kind(srl__slice name, srl__slice second)
                                                                              : SRL__COMMAND_PLAIN;
 }
 
+srl__slice srl__redis_command_words(const srl_command *command, srl__slice *second)
+{
+    srl__slice name;
+    name.data = srl_command_arg(command, 0, &name.len);
+    *second = srl__slice_of("", 0);
+    if (srl__redis_word_is(name, "CLIENT") && srl_command_count(command) > 1) {
+        second->data = srl_command_arg(command, 1, &second->len);
+    }
+    return name;
+}
+
 static int check_kind(const srl__redis_request *request, srl__slice name, srl__slice second)
 {
     int kind = srl__redis_command_kind(name, second);
@@ -372,13 +383,12 @@ static int submit_kept(srl_redis_client *client, srl__redis_slot *slot, uint64_t
 int srl__redis_client_submit_command(srl_redis_client *client, const srl__redis_request *request, srl_command *command,
                                      uint64_t *id)
 {
-    size_t name_len, second_len;
-    const char *name = srl_command_arg(command, 0, &name_len);
-    const char *second = srl_command_arg(command, 1, &second_len);
-    if (name == NULL) {
+    srl__slice second;
+    srl__slice name = srl__redis_command_words(command, &second);
+    if (name.data == NULL) {
         return SRL_ERR_INVALID;
     }
-    int error = check_kind(request, srl__slice_of(name, name_len), srl__slice_of(second, second_len));
+    int error = check_kind(request, name, second);
     error = error == SRL_OK ? admit(client, request) : error;
     if (error != SRL_OK) {
         return error;

@@ -52,6 +52,8 @@ enum { SRL__COMMAND_PLAIN, SRL__COMMAND_STATEFUL, SRL__COMMAND_REFUSED };
 /* `word` in capitals; the case of `text` does not matter. */
 bool srl__redis_word_is(srl__slice text, const char *word);
 int srl__redis_command_kind(srl__slice name, srl__slice second);
+/* The name of a command, and its second argument where that matters for its kind; else empty. */
+srl__slice srl__redis_command_words(const srl_command *command, srl__slice *second);
 
 /* Scripts (script.c). */
 struct srl_redis_script {

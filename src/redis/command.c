@@ -267,19 +267,10 @@ const char *srl_command_arg(const srl_command *command, uint32_t index, size_t *
     }
 }
 
-static uint64_t decimal_digits(uint64_t n)
-{
-    uint64_t digits = 1;
-    for (; n >= 10; n /= 10) {
-        digits++;
-    }
-    return digits;
-}
-
 uint64_t srl_command_wire_size(const srl_command *command)
 {
     if (command->count == 0) {
         return 0;
     }
-    return 1 + decimal_digits(command->count) + 2 + command->copied.len + command->referenced_bytes;
+    return 1 + srl__decimal_digits(command->count) + 2 + command->copied.len + command->referenced_bytes;
 }

@@ -31,6 +31,15 @@ struct srl_command {
 void srl__command_ref_more(srl_command *command);
 #define srl__command_unref srl_command_free
 
+static inline uint64_t srl__decimal_digits(uint64_t n)
+{
+    uint64_t digits = 1;
+    for (; n >= 10; n /= 10) {
+        digits++;
+    }
+    return digits;
+}
+
 /* For arguments from slices and literals. */
 static inline int srl__command_add_slice(srl_command *command, srl__slice text)
 {

@@ -184,6 +184,9 @@ static int32_t bounded_timeout(const srl_redis_loop *loop, int32_t timeout_ms)
 int srl__redis_loop_turn(srl_redis_loop *loop, int32_t timeout_ms)
 {
     enum { BUDGET = 64 };
+    if (loop->depth > 0) {
+        return SRL_ERR_STATE;
+    }
     srl__redis_loop_enter(loop);
     if (!srl__list_is_empty(&loop->dirty)) {
         run_dirty(loop);
@@ -269,7 +272,9 @@ int32_t srl_redis_loop_next_timeout_ms(srl_redis_loop *loop)
 
 void srl_redis_loop_flush(srl_redis_loop *loop)
 {
-    srl__redis_loop_enter(loop);
-    run_dirty(loop);
-    srl__redis_loop_leave(loop);
+    if (loop->depth == 0) { /* else the turn that is under way does it */
+        srl__redis_loop_enter(loop);
+        run_dirty(loop);
+        srl__redis_loop_leave(loop);
+    }
 }

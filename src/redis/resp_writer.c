@@ -126,7 +126,7 @@ int srl__resp_output_command(srl__resp_output *out, srl_command *command)
 
 int srl__resp_output_argv(srl__resp_output *out, uint32_t argc, const srl__slice *argv)
 {
-    uint64_t size = HEAD_LEN;
+    uint64_t size = 3 + srl__decimal_digits(argc);
     int error;
     if (argc == 0 || argc > SRL_COMMAND_MAX_ARGS) {
         return SRL_ERR_INVALID;
@@ -135,7 +135,7 @@ int srl__resp_output_argv(srl__resp_output *out, uint32_t argc, const srl__slice
         if (argv[i].len > SRL_COMMAND_MAX_ARG) {
             return SRL_ERR_TOO_LARGE;
         }
-        size += argv[i].len + HEAD_LEN + 2;
+        size += 5 + srl__decimal_digits(argv[i].len) + argv[i].len;
     }
     if (size > SRL_COMMAND_MAX_COPIED) {
         return SRL_ERR_TOO_LARGE;

@@ -151,11 +151,9 @@ int srl_redis_multi_add(srl_redis_multi *multi, size_t argc, const char *const *
     if (error != SRL_OK) {
         return error;
     }
-    size_t name_len, second_len;
-    const char *name = srl_command_arg(command, 0, &name_len);
-    const char *second = srl_command_arg(command, 1, &second_len);
-    if (srl__redis_command_kind(srl__slice_of(name, name_len), srl__slice_of(second, second_len)) !=
-        SRL__COMMAND_PLAIN) {
+    srl__slice second;
+    srl__slice name = srl__redis_command_words(command, &second);
+    if (srl__redis_command_kind(name, second) != SRL__COMMAND_PLAIN) {
         error = SRL_ERR_INVALID;
     } else {
         error = srl__resp_output_command(&multi->commands, command);

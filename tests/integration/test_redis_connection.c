@@ -346,6 +346,7 @@ static void end_in_callback(int error, const srl_reply *reply, void *user)
     (void)error;
     (void)reply;
     if (++*answers == 1) {
+        assert_int_equal(srl_redis_loop_process(ending->loop), SRL_ERR_STATE);
         srl_redis_client_destroy(ending->client);
         srl_redis_loop_destroy(ending->loop);
     }

@@ -12,6 +12,7 @@
 #include "helpers/fake_redis.h"
 #include "helpers/fault_proxy.h"
 #include "helpers/redis_client.h"
+#include "helpers/random.h"
 #include "helpers/redis_server.h"
 
 #define QUICK         TEST_QUICK
@@ -182,7 +183,7 @@ static void only_what_is_idempotent_is_sent_twice(void **state)
     srl_test_fake_start(&fake, STEPS(script));
     open_ready(&c, fake.port, "client_info=false&" QUICK);
     assert_int_equal(test_send(&c, "GET a", SRL_REDIS_IDEMPOTENT, SRL_REDIS_DEFAULT_TIMEOUT, &a, NULL), SRL_OK);
-    assert_int_equal(test_send(&c, "INCR b", 0, SRL_REDIS_DEFAULT_TIMEOUT, &b, NULL), SRL_OK);
+    assert_int_equal(test_send(&c, "INCR b", SRL_REDIS_RETRY, SRL_REDIS_DEFAULT_TIMEOUT, &b, NULL), SRL_OK);
     assert_int_equal(test_send(&c, "GET c", SRL_REDIS_IDEMPOTENT, SRL_REDIS_DEFAULT_TIMEOUT, &d, NULL), SRL_OK);
     assert_true(test_wait(c.loop, &d.answers, 1, 5000));
     assert_string_equal(a.text, "1");
@@ -297,6 +298,96 @@ static void connect_timeout(void **state)
     assert_true(test_now_ms() - begin < 2000);
     srl_redis_options_destroy(options);
     srl_test_fake_stop(&fake);
+}
+
+/* ---- all of it at random */
+
+typedef struct echo {
+    char nonce[24];
+    uint32_t answers;
+    uint32_t wrong;
+    int error;
+} echo;
+
+static void on_echo(int error, const srl_reply *reply, void *user)
+{
+    echo *e = user;
+    e->answers++;
+    e->error = error;
+    if (error == SRL_OK && srl_reply_equals(reply, SRL_REPLY_ROOT, e->nonce, strlen(e->nonce)) == 0) {
+        e->wrong++;
+    }
+}
+
+static void harm(srl_test_proxy *proxy, uint64_t *random)
+{
+    int way = (int)srl_test_random_below(random, 2);
+    srl_test_proxy_heal(proxy);
+    switch (srl_test_random_below(random, 6)) {
+    case 0:
+        atomic_store(&proxy->cut_after[way], (long long)srl_test_random_below(random, 3000));
+        break;
+    case 1:
+        atomic_store(&proxy->every_byte, true);
+        break;
+    case 2:
+        atomic_store(&proxy->delay_ms, 3);
+        break;
+    case 3:
+        atomic_store(&proxy->swallow[way], true);
+        break;
+    case 4:
+        srl_test_proxy_cut(proxy);
+        break;
+    default:
+        break;
+    }
+}
+
+static void no_reply_ever_goes_to_another_command(void **state)
+{
+    enum { COUNT = 6000 };
+    static echo echos[COUNT];
+    srl_test_proxy proxy;
+    srl_test_client c;
+    uint64_t random = 20261123;
+    uint32_t right = 0;
+    (void)state;
+    srl_test_proxy_start(&proxy, server.port);
+    open_ready(&c, proxy.port, QUICK "&command_timeout=150ms");
+    for (uint32_t i = 0; i < COUNT; i++) {
+        echo *e = &echos[i];
+        snprintf(e->nonce, sizeof(e->nonce), "nonce-%u", i * 7919);
+        const char *argv[] = {"ECHO", e->nonce};
+        uint32_t flags = srl_test_random_below(&random, 3) == 0 ? SRL_REDIS_IDEMPOTENT : 0;
+        uint64_t id;
+        assert_int_equal(
+            srl_redis_client_command(c.client, 2, argv, NULL, flags, SRL_REDIS_DEFAULT_TIMEOUT, on_echo, e, &id),
+            SRL_OK);
+        if (srl_test_random_below(&random, 50) == 0) {
+            (void)srl_redis_client_cancel(c.client, id);
+        }
+        if (srl_test_random_below(&random, 20) == 0) {
+            (void)srl_redis_loop_run_once(c.loop, (int32_t)srl_test_random_below(&random, 4));
+        }
+        if (srl_test_random_below(&random, 80) == 0) {
+            harm(&proxy, &random);
+        }
+    }
+    srl_test_proxy_heal(&proxy);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_true(test_wait(c.loop, &echos[i].answers, 1, 10000));
+    }
+    test_in_step(&c);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(echos[i].answers, 1);
+        assert_int_equal(echos[i].wrong, 0);
+        right += echos[i].error == SRL_OK;
+    }
+    assert_true(right > 0 && right < COUNT); /* how many is a matter of time */
+    assert_int_equal(stats_of(&c).pending, 0);
+    test_client_close(&c);
+    srl_test_proxy_stop(&proxy);
 }
 
 /* ---- what the server says */
@@ -827,6 +918,7 @@ int main(void)
         cmocka_unit_test(command_timeout_of_a_blocking_connection),
         cmocka_unit_test(client_pause_and_debug_sleep),
         cmocka_unit_test(connect_timeout),
+        cmocka_unit_test(no_reply_ever_goes_to_another_command),
         cmocka_unit_test(loading),
         cmocka_unit_test(retry_soon_errors),
         cmocka_unit_test(busy_script),

@@ -293,10 +293,13 @@ static void the_limit_of_waiting_bytes(void **state)
     assert_int_equal(srl__resp_output_raw(&out, large, 90), SRL_OK);
     assert_int_equal(srl__resp_output_raw(&out, large, 11), SRL_ERR_TOO_LARGE);
     assert_int_equal(srl__resp_output_argv(&out, 1, &(srl__slice){large, 11}), SRL_ERR_TOO_LARGE);
-    assert_int_equal(srl__resp_output_raw(&out, large, 10), SRL_OK);
+    assert_int_equal(srl__resp_output_raw(&out, large + 90, 10), SRL_OK);
     expect_output(&out, large, 100);
     assert_int_equal(srl__resp_output_raw(&out, large, 100), SRL_OK);
     assert_int_equal(srl__resp_output_argv(&out, 0, NULL), SRL_ERR_INVALID);
+    srl__resp_output_clear(&out);
+    assert_int_equal(srl__resp_output_argv(&out, 1, &(srl__slice){large, 92}), SRL_ERR_TOO_LARGE);
+    assert_int_equal(srl__resp_output_argv(&out, 1, &(srl__slice){large, 89}), SRL_OK);
     srl_command_free(command);
     srl__resp_output_free(&out);
 }

@@ -577,13 +577,13 @@ static void no_close(srl_session *session, uint32_t code, const char *reason, si
     fail();
 }
 
-static void writable_inside_write(void **state)
+/* `room`: the frames come straight from a room instead of through the queue. */
+static void write_ones(bool room)
 {
     test_relay home;
     srl_transport transport;
     srl_session *session;
     size_t seen = 0;
-    (void)state;
 
     assert_int_equal(TEST_RELAY(&home, NULL), SRL_OK);
     srl_transport_init(&transport, sizeof(transport));
@@ -592,16 +592,32 @@ static void writable_inside_write(void **state)
     assert_int_equal(srl_session_open(home.relay, &transport, SRL_PROTOCOL_NATIVE, &seen, &session), SRL_OK);
     assert_int_equal(srl_session_receive(session, "{\"id\":1,\"type\":\"connect\",\"data\":{\"token\":\"u\"}}", 46),
                      SRL_OK);
+    if (room) {
+        static const char subscribe[] = "{\"id\":2,\"type\":\"subscribe\",\"channel\":\"a\"}";
+
+        assert_int_equal(srl_session_receive(session, subscribe, strlen(subscribe)), SRL_OK);
+    }
     srl_relay_cork(home.relay);
     for (int i = 0; i < 50; i++) {
-        assert_int_equal(srl_session_receive(session, "{\"type\":\"ping\"}", 15), SRL_OK);
+        if (room) {
+            assert_int_equal(test_relay_publish(&home, "a", "1"), SRL_OK);
+        } else {
+            assert_int_equal(srl_session_receive(session, "{\"type\":\"ping\"}", 15), SRL_OK);
+        }
     }
     srl_relay_uncork(home.relay);
     test_relay_process(&home); /* a turn goes around a limited number of times */
-    assert_int_equal(seen, 51);
+    assert_int_equal(seen, room ? 52 : 51);
     assert_int_equal(srl_session_queued_bytes(session), 0);
     srl_session_closed(session);
     test_relay_end(&home);
+}
+
+static void writable_inside_write(void **state)
+{
+    (void)state;
+    write_ones(false);
+    write_ones(true);
 }
 
 typedef struct plan {

@@ -18,7 +18,7 @@ typedef struct srl_test_proxy {
     pthread_t thread;
     atomic_uint delay_ms;      /* before each piece is passed on */
     atomic_bool every_byte;    /* pass on byte by byte */
-    atomic_bool swallow[2];    /* read and forget what goes this way */
+    atomic_bool swallow[2];    /* read and forget what goes this way, from then on */
     atomic_llong cut_after[2]; /* hang up after so many more bytes this way; -1: never */
     atomic_bool refuse;        /* hang up at once on who connects */
     atomic_uint connections;   /* accepted so far */

@@ -1,7 +1,7 @@
 /* For prctl, and mkdtemp and kill beside it. */
 #define _GNU_SOURCE
 
-#include "redis_server.h"
+#include "helpers/redis_server.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
