@@ -31,7 +31,7 @@ install_missing() {
     fi
     echo "installing with apt-get: $packages"
     log=$(mktemp)
-    if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
+    if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1; then
         echo "error: apt-get could not install: $packages ($(grep -E '^E:' "$log" | head -n 1))" >&2
         rm -f "$log"

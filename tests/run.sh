@@ -88,6 +88,7 @@ need_tools() {
     need_command pkg-config pkgconf
     need_command python3 python3
     need_file /usr/include/cmocka.h libcmocka-dev
+    need_command redis-server redis-server
     case " $* " in *" clang "*)
         need_command clang clang libclang-rt-dev
         ;;
@@ -232,7 +233,7 @@ run_coverage() {
     configure_and_build "$dir" gcc -DCMAKE_BUILD_TYPE=Debug -DSTREAMRELAY_COVERAGE=ON -DSTREAMRELAY_BUILD_BENCH=OFF ||
         return
     find "$build_root/$dir" -name '*.gcda' -delete
-    run_ctest "$dir" -L 'unit|simulation|fuzz'
+    run_ctest "$dir" -L 'unit|simulation|fuzz|integration'
     run_step in_folder "$root" gcovr --root "$root" --filter 'src/' --print-summary \
         "$build_root/$dir/src/CMakeFiles/streamrelay_static.dir" \
         >"$build_root/$dir/coverage.txt" 2>&1 ||

@@ -1,10 +1,13 @@
 /*
  * A chat: the page at /, the native protocol over WebSocket at /ws.
  *
- * The upper half is all that the library sees of this program: who may come in, what the channels are like, and two
- * functions that carry frames to a WebSocket. The lower half is the server's side of the same glue, and main().
+ * The upper half is what the library sees of this program: who may come in, and two functions that carry frames to a
+ * WebSocket. What the channels are like and who may do what there is in policy.c; groups, direct messages and
+ * moderation are methods that clients call, in rooms.c. The lower half of this file is the server's side of the same
+ * glue, and main().
  *
- * In this demonstration the token is the user's name. A real program checks one that it signed.
+ * In this demonstration the token is the user's name, and "admin" is a moderator. A real program checks a token that it
+ * signed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,16 +18,19 @@
 #include <streamrelay/streamrelay.h>
 
 #include "chat_args.h"
+#include "policy.h"
+#include "rooms.h"
 #include "server.h"
 #include "websocket.h"
 
-#define NAME_MAX_BYTES  64
 #define FRAMES_PER_CALL 256
 #define NEWS_EVERY_MS   60000
 #define GRACE_MS        3000
 
 typedef struct chat_app {
     srl_relay *relay;
+    srl_permissions *permissions;
+    chat_rooms rooms;
     srl_transport transport;
     http_server *server;
     bool ending;
@@ -32,89 +38,67 @@ typedef struct chat_app {
 
 /* ---- the library's part: who may come in ---- */
 
+/* An empty name is a guest, who may only read the news. */
 static void on_connect(srl_request *request, void *user)
 {
     size_t len;
-    const char *name = srl_request_token(request, &len);
+    const char *token = srl_request_token(request, &len);
+    char name[CHAT_NAME_SIZE] = "";
     (void)user;
-    if (len > NAME_MAX_BYTES) {
-        srl_request_reject(request, SRL_REPLY_UNAUTHORIZED, "name too long", 13);
+    if (len > 0 && !chat_name_is_valid(token, len)) {
+        srl_request_reject(request, SRL_REPLY_UNAUTHORIZED, "this cannot be a name", 21);
         return;
     }
-    srl_request_set_user(request, name, len); /* an empty name is a guest, who may only read */
+    memcpy(name, token, len);
+    srl_request_set_user(request, name, len);
+    if (chat_is_moderator(name)) {
+        srl_request_add_role(request, CHAT_MODERATOR, strlen(CHAT_MODERATOR));
+        srl_request_set_data(request, "{\"moderator\":true}", 18);
+    }
     srl_request_accept(request);
 }
 
-/* ---- what the channels are like ---- */
-
-static int set_all(srl_options *options, const char *const pairs[][2], size_t count)
+static void on_rpc(srl_request *request, void *user)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (srl_options_set(options, pairs[i][0], pairs[i][1]) != 0) {
-            fprintf(stderr, "chat: %s\n", srl_options_last_error(options));
-            return -1;
-        }
-    }
-    return 0;
+    const chat_app *chat = user;
+    chat_rooms_rpc(&chat->rooms, request);
 }
 
-static int add_namespace(srl_relay *relay, const char *prefix, const char *const pairs[][2], size_t count)
+static int set_options(srl_options *options, const chat_args *args)
 {
-    srl_options *options;
-    if (srl_options_create(&options) != 0)
-        return -1;
-    int error = set_all(options, pairs, count);
+    int error = srl_options_set(options, "allow_anonymous", "true");
     if (error == 0)
-        error = srl_relay_set_namespace(relay, prefix, strlen(prefix), options);
-    srl_options_destroy(options);
-    return error;
-}
-
-static int add_namespaces(srl_relay *relay)
-{
-    static const char *const everybody_reads[][2] = {
-        {"subscribe", "true"},   {"anonymous", "true"}, {"presence", "true"},
-        {"history_size", "100"}, {"history_ttl", "1h"},
-    };
-    static const char *const users_talk[][2] = {
-        {"subscribe", "true"},    {"publish", "true"},   {"presence", "true"},         {"join_leave", "user"},
-        {"history_size", "1000"}, {"history_ttl", "1h"}, {"max_publish_bytes", "16k"},
-    };
-    if (add_namespace(relay, "public:", everybody_reads, sizeof everybody_reads / sizeof everybody_reads[0]) != 0)
-        return -1;
-    return add_namespace(relay, "chat:", users_talk, sizeof users_talk / sizeof users_talk[0]);
-}
-
-static int set_relay_options(srl_options *options, const chat_args *args)
-{
-    static const char *const defaults[][2] = {{"allow_anonymous", "true"}, {"subscribe", "false"}};
-    if (set_all(options, defaults, sizeof defaults / sizeof defaults[0]) != 0)
-        return -1;
-    for (size_t i = 0; i < args->setting_count; i++) {
-        const char *const pair[1][2] = {{args->settings[i], args->settings[i] + strlen(args->settings[i]) + 1}};
-        if (set_all(options, pair, 1) != 0)
-            return -1;
+        error = srl_options_set(options, "subscribe", "false"); /* to channels that no namespace begins */
+    for (size_t i = 0; i < args->setting_count && error == 0; i++) {
+        const char *name = args->settings[i];
+        error = srl_options_set(options, name, name + strlen(name) + 1);
     }
-    return 0;
+    return error;
 }
 
 static int create_relay(chat_app *chat, const chat_args *args)
 {
     srl_hooks hooks;
     srl_options *options;
-    int error = -1;
-
-    srl_hooks_init(&hooks, sizeof(hooks));
-    hooks.connect = on_connect;
     if (srl_options_create(&options) != 0)
         return -1;
-    if (set_relay_options(options, args) == 0 && srl_options_set_hooks(options, &hooks, chat) == 0) {
+    srl_hooks_init(&hooks, sizeof(hooks));
+    hooks.connect = on_connect;
+    hooks.rpc = on_rpc;
+    int error = set_options(options, args);
+    if (error == 0)
+        error = srl_options_set_hooks(options, &hooks, chat);
+    if (error != 0)
+        fprintf(stderr, "chat: %s\n", srl_options_last_error(options));
+    if (error == 0)
         error = srl_relay_create(options, &chat->relay);
-        if (error != 0)
-            fprintf(stderr, "chat: %s\n", srl_error_text(error));
-    }
+    if (error == 0)
+        error = chat_policy_create(chat->relay, &chat->permissions);
+    if (error != 0)
+        fprintf(stderr, "chat: %s\n", srl_error_text(error));
+    chat->rooms = (chat_rooms){chat->relay, chat->permissions};
     srl_options_destroy(options);
-    return error == 0 ? add_namespaces(chat->relay) : error;
+    return error;
 }
 
 /* ---- how frames reach a WebSocket ---- */
@@ -217,7 +201,20 @@ static void relay_ready(void *user)
         server_stop(chat->server);
 }
 
-/* ---- something that the host itself publishes ---- */
+/* ---- what the host itself has to say ---- */
+
+static int serve_metrics(const char *path, size_t path_len, server_route *page, void *user)
+{
+    static const char name[] = "/metrics";
+    static char text[32768];
+    const chat_app *chat = user;
+    if (path_len != sizeof name - 1 || memcmp(path, name, path_len) != 0)
+        return -1;
+    page->type = "text/plain; version=0.0.4; charset=utf-8";
+    page->data = (const uint8_t *)text;
+    page->len = srl_relay_metrics(chat->relay, text, sizeof text);
+    return page->len < sizeof text ? 0 : -1;
+}
 
 static void publish_news(void *user)
 {
@@ -286,6 +283,7 @@ static void catch_signals(http_server *server)
     X("/chat.js", "text/javascript", chat_js)                                                                          \
     X("/client.js", "text/javascript", client_js)                                                                      \
     X("/room.js", "text/javascript", room_js)                                                                          \
+    X("/rooms.js", "text/javascript", rooms_js)                                                                        \
     X("/icon.svg", "image/svg+xml", icon_svg)
 
 #define DECLARE_PAGE(path, type, name)                                                                                 \
@@ -306,6 +304,7 @@ static http_server *start_server(chat_app *chat, const chat_args *args)
         .drop = drop_frame,
         .turn_begin = turn_begins,
         .turn_end = turn_ends,
+        .page = serve_metrics,
         .interrupted = on_interrupt,
         .tick = publish_news,
         .user = chat,
@@ -364,5 +363,6 @@ int main(int argc, char **argv)
 done:
     server_close(chat.server);
     srl_relay_destroy(chat.relay);
+    srl_permissions_destroy(chat.permissions);
     return result;
 }

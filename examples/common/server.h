@@ -1,8 +1,9 @@
 /*
  * server.h - a small HTTP/1.1 and WebSocket server on non-blocking sockets, in one thread.
  *
- * It serves some pages from memory and turns connections to one path into WebSockets. It knows nothing of what
- * travels over them: that is the handler's. Writes never block; what a connection cannot take stays with the caller.
+ * It serves some pages, fixed or made on demand, and turns connections to one path into WebSockets. It knows nothing
+ * of what travels over them: that is the handler's. Writes never block; what a connection cannot take stays with the
+ * caller.
  *
  * One turn of the loop: turn_begin, everything that is ready, turn_end. A handler that sends in turn_end sends once
  * per connection and turn, however much came in.
@@ -49,6 +50,9 @@ typedef struct server_handler {
     void (*drop)(void *owner, void *user);
     void (*turn_begin)(void *user);
     void (*turn_end)(void *user);
+    /** Another path than those of the fixed pages was asked for: fill in the page (its path is not looked at) and
+     * return 0, or -1 if there is none. Its bytes are copied when this returns. */
+    int (*page)(const char *path, size_t path_len, server_route *page, void *user);
     /** server_interrupt() was called. */
     void (*interrupted)(void *user);
     /** Every tick_ms of the options. */

@@ -479,10 +479,11 @@ static void feed(server_conn *conn, uint8_t *data, size_t len)
 
 /* ---- HTTP ---- */
 
-static void respond(server_conn *conn, int status, const char *type, const uint8_t *body, size_t body_len,
-                    bool send_body, const char *extra)
+/* `body` says how long the page's bytes stay: for ever (SLOT_STATIC), or until this returns (SLOT_HEAP). */
+static void respond(server_conn *conn, int status, const server_route *page, server_slot_kind body, bool send_body,
+                    const char *extra)
 {
-    http_response response = {status, type, extra, body_len, conn->keep_alive, (uint64_t)time(NULL)};
+    http_response response = {status, page->type, extra, page->len, conn->keep_alive, (uint64_t)time(NULL)};
     char head[HTTP_HEAD_MAX];
     size_t len = http_write_head(head, sizeof head, &response);
     if (len == 0) {
@@ -492,14 +493,17 @@ static void respond(server_conn *conn, int status, const char *type, const uint8
     conn->state = CONN_RESPONSE;
     timer_set(conn, TIMER_RESPONSE);
     push_copy(conn, head, len, SLOT_HEAP);
-    if (send_body && body_len > 0)
-        out_push(conn, body, body_len, NULL, SLOT_STATIC);
+    if (send_body && page->len > 0 && body == SLOT_HEAP)
+        push_copy(conn, page->data, page->len, SLOT_HEAP);
+    else if (send_body && page->len > 0)
+        out_push(conn, page->data, page->len, NULL, SLOT_STATIC);
     push_out(conn);
 }
 
 static void refuse(server_conn *conn, int status)
 {
     const char *text = http_status_text(status);
+    const server_route page = {NULL, "text/plain; charset=utf-8", (const uint8_t *)text, strlen(text)};
     const char *extra = NULL;
     if (status == 405)
         extra = "Allow: GET, HEAD\r\n";
@@ -507,7 +511,17 @@ static void refuse(server_conn *conn, int status)
         extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     if (status != 404)
         conn->keep_alive = false;
-    respond(conn, status, "text/plain; charset=utf-8", (const uint8_t *)text, strlen(text), true, extra);
+    respond(conn, status, &page, SLOT_STATIC, true, extra);
+}
+
+static const server_route *find_page(const server_options *options, const http_request *request)
+{
+    for (size_t i = 0; i < options->page_count; i++) {
+        const server_route *page = &options->pages[i];
+        if (strlen(page->path) == request->path_len && memcmp(page->path, request->path, request->path_len) == 0)
+            return page;
+    }
+    return NULL;
 }
 
 static void serve_page(server_conn *conn, const http_request *request)
@@ -515,20 +529,18 @@ static void serve_page(server_conn *conn, const http_request *request)
     static const char headers[] = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
                                   "Referrer-Policy: no-referrer\r\nX-Frame-Options: DENY\r\n"
                                   "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:\r\n";
-    const server_options *options = &conn->server->options;
+    const server_handler *handler = &conn->server->handler;
+    const server_route *page = find_page(&conn->server->options, request);
     bool head = http_method_is(request, "HEAD");
-    if (!head && !http_method_is(request, "GET")) {
+    server_route made;
+    if (!head && !http_method_is(request, "GET"))
         refuse(conn, 405);
-        return;
-    }
-    for (size_t i = 0; i < options->page_count; i++) {
-        const server_route *page = &options->pages[i];
-        if (strlen(page->path) != request->path_len || memcmp(page->path, request->path, request->path_len) != 0)
-            continue;
-        respond(conn, 200, page->type, page->data, page->len, !head, headers);
-        return;
-    }
-    refuse(conn, 404);
+    else if (page)
+        respond(conn, 200, page, SLOT_STATIC, !head, headers);
+    else if (handler->page && handler->page(request->path, request->path_len, &made, handler->user) == 0)
+        respond(conn, 200, &made, SLOT_HEAP, !head, headers);
+    else
+        refuse(conn, 404);
 }
 
 static void become_websocket(server_conn *conn, const ws_upgrade *upgrade)

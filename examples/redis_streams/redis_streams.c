@@ -57,7 +57,7 @@ static int produce(srl_redis_conn *conn, unsigned long count)
         int len = snprintf(number, sizeof(number), "%lu", i);
         srl_stream_field fields[] = {{"kind", 4, "count", 5}, {"number", 6, number, (size_t)len}};
         srl_stream_add_request request;
-        srl_stream_add_request_init(&request);
+        srl_stream_add_request_init(&request, sizeof(request));
         request.key = STREAM;
         request.key_len = STREAM_LEN;
         request.fields = fields;
@@ -95,7 +95,7 @@ static int work(srl_redis_conn *conn, const char *name)
 {
     srl_stream_consumer *consumer = NULL;
     srl_stream_consumer_options options;
-    srl_stream_consumer_options_init(&options);
+    srl_stream_consumer_options_init(&options, sizeof(options));
     options.key = STREAM;
     options.key_len = STREAM_LEN;
     options.group = "workers";

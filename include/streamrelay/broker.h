@@ -110,7 +110,7 @@ typedef struct srl_broker_result {
     uint32_t size;     /**< sizeof(srl_broker_result) */
     int32_t error;     /**< 0 or a code of error.h */
     uint64_t offset;   /**< subscribe, publish, history: the newest offset (publish: the one just given) */
-    const char *epoch; /**< subscribe, publish, history: the channel's epoch; empty without history */
+    const char *epoch; /**< subscribe, publish, history: the channel's epoch, at most 32 bytes; empty without history */
     size_t epoch_len;
     const srl_publication *publications; /**< history */
     uint32_t publication_count;

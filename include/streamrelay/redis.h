@@ -190,6 +190,7 @@ SRL_API void srl_redis_lookup_finish(srl_redis_lookup *lookup, int error);
  */
 typedef void (*srl_redis_credentials_fn)(const char **user, const char **password, void *user_data);
 
+/** Set it; NULL takes it away. `user_data` is handed to it. 0. */
 SRL_API int srl_redis_options_set_credentials(srl_redis_options *options, srl_redis_credentials_fn function,
                                               void *user_data);
 
@@ -411,6 +412,7 @@ SRL_API int srl_redis_client_stats_get(const srl_redis_client *client, srl_redis
 /** Make an empty transaction; its memory is that of the options (NULL: the system's). */
 SRL_API int srl_redis_multi_create(const srl_redis_options *options, srl_redis_multi **out);
 
+/** Free it; NULL is allowed. */
 SRL_API void srl_redis_multi_destroy(srl_redis_multi *multi);
 
 /** Add a command, copied. 0, SRL_ERR_INVALID, SRL_ERR_TOO_LARGE, SRL_ERR_NOMEM. */
@@ -427,6 +429,7 @@ SRL_API int srl_redis_client_exec(srl_redis_client *client, const srl_redis_mult
 SRL_API int srl_redis_script_create(const srl_redis_options *options, const char *code, size_t code_len,
                                     srl_redis_script **out);
 
+/** Free it; NULL is allowed. */
 SRL_API void srl_redis_script_destroy(srl_redis_script *script);
 
 /**
@@ -478,12 +481,14 @@ typedef struct srl_redis_pubsub_handlers {
     void *user; /**< handed to each function */
 } srl_redis_pubsub_handlers;
 
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
 SRL_API void srl_redis_pubsub_handlers_init(srl_redis_pubsub_handlers *handlers, size_t size);
 
 /** Make a connection for subscriptions and begin to connect. Results as those of srl_redis_client_create(). */
 SRL_API int srl_redis_pubsub_create(srl_redis_loop *loop, const srl_redis_options *options,
                                     const srl_redis_pubsub_handlers *handlers, srl_redis_pubsub **out);
 
+/** Free it; NULL is allowed. */
 SRL_API void srl_redis_pubsub_destroy(srl_redis_pubsub *pubsub);
 
 /**

@@ -134,7 +134,9 @@ typedef struct srl_stream_add_request {
     uint32_t borrow;      /**< 1: large values are not copied; see srl_command_add_ref() for how long they must live */
 } srl_stream_add_request;
 
-SRL_API void srl_stream_add_request_init(srl_stream_add_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_add_request_init(srl_stream_add_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_add(srl_command *command, const srl_stream_add_request *request);
 
 /** XTRIM. */
@@ -146,7 +148,9 @@ typedef struct srl_stream_trim_request {
     srl_stream_trim_rule trim; /**< not SRL_STREAM_TRIM_NONE */
 } srl_stream_trim_request;
 
-SRL_API void srl_stream_trim_request_init(srl_stream_trim_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_trim_request_init(srl_stream_trim_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_trim(srl_command *command, const srl_stream_trim_request *request);
 
 /** XLEN. */
@@ -167,7 +171,9 @@ typedef struct srl_stream_setid_request {
     const srl_stream_id *max_deleted_id; /**< NULL: not sent */
 } srl_stream_setid_request;
 
-SRL_API void srl_stream_setid_request_init(srl_stream_setid_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_setid_request_init(srl_stream_setid_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_setid(srl_command *command, const srl_stream_setid_request *request);
 
 /** XRANGE and XREVRANGE. */
@@ -181,7 +187,9 @@ typedef struct srl_stream_range_request {
     int64_t count;          /**< with 0 the server answers null, which decodes as no entries */
 } srl_stream_range_request;
 
-SRL_API void srl_stream_range_request_init(srl_stream_range_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_range_request_init(srl_stream_range_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_range(srl_command *command, const srl_stream_range_request *request);
 
 /** One stream to read, and from where: entries after that. */
@@ -206,7 +214,9 @@ typedef struct srl_stream_read_request {
     uint32_t reserved;
 } srl_stream_read_request;
 
-SRL_API void srl_stream_read_request_init(srl_stream_read_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_read_request_init(srl_stream_read_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_read(srl_command *command, const srl_stream_read_request *request);
 
 /** XGROUP CREATE and XGROUP SETID. */
@@ -223,8 +233,11 @@ typedef struct srl_stream_group_request {
     int64_t entries_read; /**< -1: not known */
 } srl_stream_group_request;
 
-SRL_API void srl_stream_group_request_init(srl_stream_group_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_group_request_init(srl_stream_group_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_group_create(srl_command *command, const srl_stream_group_request *request);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_group_setid(srl_command *command, const srl_stream_group_request *request);
 
 /** XGROUP DESTROY. */
@@ -265,7 +278,9 @@ typedef struct srl_stream_pending_request {
     uint64_t count; /**< 10 by default; at most INT64_MAX */
 } srl_stream_pending_request;
 
-SRL_API void srl_stream_pending_request_init(srl_stream_pending_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_pending_request_init(srl_stream_pending_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_pending_range(srl_command *command, const srl_stream_pending_request *request);
 
 /** XCLAIM: make pending entries one's own. */
@@ -290,7 +305,9 @@ typedef struct srl_stream_claim_request {
     const srl_stream_id *last_id; /**< move the group on to this id if it is before that; NULL: no */
 } srl_stream_claim_request;
 
-SRL_API void srl_stream_claim_request_init(srl_stream_claim_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_claim_request_init(srl_stream_claim_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_claim(srl_command *command, const srl_stream_claim_request *request);
 
 /** XAUTOCLAIM: look for entries that are idle, from `start` on, and claim them. */
@@ -308,7 +325,9 @@ typedef struct srl_stream_autoclaim_request {
     int64_t count;          /**< at most this many; not 0 */
 } srl_stream_autoclaim_request;
 
-SRL_API void srl_stream_autoclaim_request_init(srl_stream_autoclaim_request *request);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_autoclaim_request_init(srl_stream_autoclaim_request *request, size_t size);
+/** Append it to `command`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_encode_autoclaim(srl_command *command, const srl_stream_autoclaim_request *request);
 
 /** XINFO STREAM. */
@@ -398,6 +417,7 @@ typedef struct srl_stream_part {
 
 /** XREAD and XREADGROUP: the streams that had something; empty for null, when there was nothing or time was up. */
 SRL_API int srl_stream_decode_read(const srl_reply *reply, uint32_t at, srl_stream_list *parts);
+/** The next one into `out`: 1, 0 at the end, or SRL_ERR_TYPE if it has another shape. */
 SRL_API int srl_stream_next_part(srl_stream_list *parts, srl_stream_part *out);
 
 /** XAUTOCLAIM. */
@@ -426,7 +446,9 @@ typedef struct srl_stream_pending_consumer {
     uint64_t count;
 } srl_stream_pending_consumer;
 
+/** Read the reply at `at`; errors as for the whole family, see the top of this file. */
 SRL_API int srl_stream_decode_pending(const srl_reply *reply, uint32_t at, srl_stream_pending_summary *out);
+/** The next one into `out`: 1, 0 at the end, or SRL_ERR_TYPE if it has another shape. */
 SRL_API int srl_stream_next_pending_consumer(srl_stream_list *consumers, srl_stream_pending_consumer *out);
 
 /** A pending entry; a view. */
@@ -441,6 +463,7 @@ typedef struct srl_stream_pending_entry {
 
 /** XPENDING with a range. */
 SRL_API int srl_stream_decode_pending_range(const srl_reply *reply, uint32_t at, srl_stream_list *entries);
+/** The next one into `out`: 1, 0 at the end, or SRL_ERR_TYPE if it has another shape. */
 SRL_API int srl_stream_next_pending_entry(srl_stream_list *entries, srl_stream_pending_entry *out);
 
 /** XINFO STREAM; a view. Numbers are -1 and ids 0-0 where the server does not say. */
@@ -483,6 +506,7 @@ typedef struct srl_stream_group_info {
 
 /** XINFO GROUPS. */
 SRL_API int srl_stream_decode_groups(const srl_reply *reply, uint32_t at, srl_stream_list *groups);
+/** The next one into `out`: 1, 0 at the end, or SRL_ERR_TYPE if it has another shape. */
 SRL_API int srl_stream_next_group(srl_stream_list *groups, srl_stream_group_info *out);
 
 /** A consumer of a group; a view. Numbers are -1 where the server does not say. */
@@ -501,6 +525,7 @@ typedef struct srl_stream_consumer_info {
 
 /** XINFO CONSUMERS. */
 SRL_API int srl_stream_decode_consumers(const srl_reply *reply, uint32_t at, srl_stream_list *consumers);
+/** The next one into `out`: 1, 0 at the end, or SRL_ERR_TYPE if it has another shape. */
 SRL_API int srl_stream_next_consumer(srl_stream_list *consumers, srl_stream_consumer_info *out);
 
 SRL_END_DECLS

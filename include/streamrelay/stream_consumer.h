@@ -71,7 +71,8 @@ typedef struct srl_stream_consumer_options {
     const srl_platform *platform;   /**< copied; NULL: the system's */
 } srl_stream_consumer_options;
 
-SRL_API void srl_stream_consumer_options_init(srl_stream_consumer_options *options);
+/** Fill it with the defaults; `size` is sizeof the struct as the caller's header has it. */
+SRL_API void srl_stream_consumer_options_init(srl_stream_consumer_options *options, size_t size);
 
 /**
  * Make a consumer.

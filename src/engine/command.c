@@ -56,18 +56,6 @@ static void do_connect(srl_session *session, const srl__command *command)
     srl__session_accept(session, &to, standard_text, standard_text, standard_text, 0);
 }
 
-/* Where a hook is set, options do not count; a policy always does. */
-static bool is_permitted(srl_session *session, srl__slice channel, uint32_t permission, bool has_hook)
-{
-    if (srl__policy_is_stranger(session, channel)) {
-        return false;
-    }
-    if (has_hook && session->relay->permissions == NULL) {
-        return true;
-    }
-    return (srl__policy_permitted(session, channel) & permission) != 0;
-}
-
 static void do_subscribe(srl_session *session, const srl__command *command)
 {
     srl__hook hook = session->relay->hooks.subscribe;
@@ -76,7 +64,7 @@ static void do_subscribe(srl_session *session, const srl__command *command)
 
     if (refused != 0) {
         refuse(session, command, refused, standard_text);
-    } else if (!is_permitted(session, command->channel, SRL_PERM_SUBSCRIBE, hook != NULL)) {
+    } else if (!srl__policy_permits(session, command->channel, SRL_PERM_SUBSCRIBE, hook != NULL)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
     } else if (hook != NULL) {
         srl__request_ask(session, hook, SRL_REQUEST_SUBSCRIBE, command);
@@ -114,7 +102,7 @@ static bool may_publish(srl_session *session, const srl__command *command)
     bool has_hook = session->relay->hooks.publish != NULL;
     bool from_outside = settings->room == SRL__ROOM_OPEN && (has_hook || settings->publish_outside);
 
-    return is_permitted(session, command->channel, SRL_PERM_PUBLISH, has_hook) &&
+    return srl__policy_permits(session, command->channel, SRL_PERM_PUBLISH, has_hook) &&
            (from_outside || is_inside(session, command->channel));
 }
 
@@ -200,7 +188,7 @@ static bool may_read(srl_session *session, const srl__command *command, uint32_t
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, SRL__LIT("permission denied: not subscribed"));
         return false;
     }
-    if (!is_permitted(session, command->channel, permission, by_hook)) {
+    if (!srl__policy_permits(session, command->channel, permission, by_hook)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
         return false;
     }
@@ -298,7 +286,7 @@ static bool may_have_position(srl_session *session, const srl__command *command)
         return false;
     }
     if (!is_inside(session, command->channel) &&
-        !is_permitted(session, command->channel, SRL_PERM_SUBSCRIBE, session->relay->hooks.subscribe != NULL)) {
+        !srl__policy_permits(session, command->channel, SRL_PERM_SUBSCRIBE, session->relay->hooks.subscribe != NULL)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
         return false;
     }
@@ -385,6 +373,8 @@ static void do_unread(srl_session *session, const srl__command *command)
     asked->question.relay = relay;
     asked->question.channel = asked->to.channel;
     asked->question.done = unread_told;
+    asked->question.members_only =
+        settings_of(session, command->channel)->room == SRL__ROOM_GROUP && !is_inside(session, command->channel);
     srl__session_pin(session);
     error = srl__unread_ask(&asked->question, srl__session_user(session));
     if (error != SRL_OK) {

@@ -153,10 +153,10 @@ static void serve(srl__pass *pass, srl_session *session)
     pass->writing = session;
     pass->writable = false;
     taken = session->write(session, pass->frames, pass->frame_count, session->user_data);
-    pass->writing = NULL;
     if (taken < (int64_t)pass->frame_count) {
         keep_rest(pass, session, taken);
     }
+    pass->writing = NULL;
 }
 
 static bool take_snapshot(srl__room *room)

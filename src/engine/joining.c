@@ -67,7 +67,7 @@ void srl__joining_cancel(srl__joining *joining)
     }
 }
 
-static void joining_fail(srl__joining *joining, uint32_t code)
+void srl__joining_refuse(srl__joining *joining, uint32_t code)
 {
     srl_session *session = joining->session;
     srl__room *room = joining->room;
@@ -79,8 +79,8 @@ static void joining_fail(srl__joining *joining, uint32_t code)
     }
     srl__subscriptions_remove(&session->subscriptions, &room->relay->alloc,
                               srl__subscriptions_find(&session->subscriptions, room));
-    detach(joining);
-    joining_free(joining);
+    srl__policy_revoke(session, srl__room_name(room));
+    srl__joining_cancel(joining);
     srl__room_unpin(room);
 }
 
@@ -235,7 +235,7 @@ static void not_asked(srl__joining *joining, int error)
     joining->asking = false;
     joining->reading = false;
     srl__call_abandon(&joining->call);
-    joining_fail(joining, srl__reply_code_of(error));
+    srl__joining_refuse(joining, srl__reply_code_of(error));
 }
 
 static void history_read(srl__call *call, const srl_broker_result *result)
@@ -248,7 +248,7 @@ static void history_read(srl__call *call, const srl_broker_result *result)
     }
     joining->reading = false;
     if (result->error != SRL_OK && result->error != SRL_ERR_UNRECOVERABLE) {
-        joining_fail(joining, srl__reply_code_of(result->error));
+        srl__joining_refuse(joining, srl__reply_code_of(result->error));
         return;
     }
     m = missed_since(joining, result);
@@ -284,8 +284,8 @@ static void member_checked(srl__call *call, const srl_broker_result *result)
     if (joining == NULL) {
         return;
     }
-    if (result->error != SRL_OK) {
-        joining_fail(joining, result->error == SRL_ERR_NOT_FOUND ? SRL_REPLY_PERMISSION_DENIED
+    if (result->error != SRL_OK && !joining->is_member) { /* nor made one meanwhile */
+        srl__joining_refuse(joining, result->error == SRL_ERR_NOT_FOUND ? SRL_REPLY_PERMISSION_DENIED
                                                                  : srl__reply_code_of(result->error));
         return;
     }
@@ -409,7 +409,7 @@ void srl__joinings_fail(srl__room *room, uint32_t code)
 {
     srl__room_pin(room);
     while (!srl__list_is_empty(&room->joinings)) {
-        joining_fail(SRL__CONTAINER(room->joinings.next, srl__joining, link), code);
+        srl__joining_refuse(SRL__CONTAINER(room->joinings.next, srl__joining, link), code);
     }
     srl__room_unpin(room);
 }

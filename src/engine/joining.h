@@ -42,6 +42,8 @@ void srl__joining_proceed(srl__joining *joining);
 
 /* Give up, because the session leaves. */
 void srl__joining_cancel(srl__joining *joining);
+/* Give up, telling the client why; the session's entry for the room and the roles that came with it go too. */
+void srl__joining_refuse(srl__joining *joining, uint32_t code);
 
 /* Of a room: the broker has opened it, or has not; a live publication; a break in the positions. */
 void srl__joinings_proceed(srl__room *room);

@@ -45,7 +45,10 @@ void srl__keepalive_connected(srl_session *session)
 
 void srl__keepalive_closing(srl_session *session)
 {
-    session->due_ms = session->relay->now_ms + session->relay->settings.close_timeout;
+    const srl_relay *relay = session->relay;
+
+    session->due_ms = relay->shutting_down ? relay->shutdown_alarm.timer.due_ms
+                                           : relay->now_ms + relay->settings.close_timeout;
     srl__keepalive_arm(session);
 }
 

@@ -100,8 +100,8 @@ int32_t srl_relay_next_timeout_ms(srl_relay *relay)
     uint64_t next = srl__timers_next_ms(&relay->timers);
     uint64_t now = relay->platform.monotonic_ms(relay->platform.user);
 
-    if (relay->has_more || relay->broker_has_more || atomic_load(&relay->broker_woken) || srl__posts_wait(relay) || next <= now ||
-        srl__relay_has_work(relay)) {
+    if (relay->broker_has_more || atomic_load(&relay->broker_woken) || srl__posts_wait(relay) ||
+        next <= now || srl__relay_has_work(relay)) {
         return 0;
     }
     if (next == SRL__TIMERS_NEVER) {
@@ -142,5 +142,7 @@ void srl_relay_cork(srl_relay *relay)
 
 void srl_relay_uncork(srl_relay *relay)
 {
-    srl__relay_leave(relay);
+    if (relay->depth > 0) {
+        srl__relay_leave(relay);
+    }
 }

@@ -3,6 +3,7 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "engine/joining.h"
 #include "engine/relay.h"
 #include "engine/rooms.h"
 #include "engine/session.h"
@@ -93,6 +94,9 @@ static void clear(srl_relay *relay, const note *n)
     srl__room_pin(room);
     while (room->member_count > 0) {
         (void)srl__unsubscribe(room->members[room->member_count - 1], room, n->code);
+    }
+    while (!srl__list_is_empty(&room->joinings)) {
+        (void)srl__unsubscribe(SRL__CONTAINER(room->joinings.next, srl__joining, link)->session, room, n->code);
     }
     srl__room_unpin(room);
 }

@@ -4,6 +4,7 @@
 #include <streamrelay/error.h>
 
 #include "engine/direct.h"
+#include "engine/joining.h"
 #include "engine/permissions.h"
 #include "engine/relay.h"
 #include "engine/rooms.h"
@@ -150,7 +151,8 @@ static bool is_named_after_users(uint64_t kind)
     return kind == SRL__ROOM_PERSONAL || kind == SRL__ROOM_DIRECT;
 }
 
-bool srl__policy_is_stranger(srl_session *session, srl__slice channel)
+/* Whether the room's kind keeps the session out whatever else is permitted: a personal or direct channel of others. */
+static bool is_stranger(srl_session *session, srl__slice channel)
 {
     size_t prefix_len = 0;
     const srl__channel_settings *settings = srl__namespaces_match(&session->relay->namespaces, channel, &prefix_len);
@@ -166,12 +168,40 @@ bool srl__policy_is_namesake(srl_session *session, srl__slice channel)
     return is_named_after_users(settings->room) && is_named_in(session, channel, settings->room, prefix_len);
 }
 
+bool srl__policy_permits(srl_session *session, srl__slice channel, uint32_t permission, bool has_hook)
+{
+    if (is_stranger(session, channel)) {
+        return false;
+    }
+    if (has_hook && session->relay->permissions == NULL) {
+        return true;
+    }
+    return (srl__policy_permitted(session, channel) & permission) != 0;
+}
+
 void srl__policy_recheck_later(srl_relay *relay)
 {
     relay->policy_changed = true;
 }
 
-/* One session's subscriptions; those put there by the server stay. */
+/* What a subscription made by the client still has; those put there by the server are not asked about. */
+static bool may_stay(srl_session *session, srl__subscription *subscription)
+{
+    srl__room *room = subscription->room;
+    bool has_hook = session->relay->hooks.subscribe != NULL;
+    bool by_server = subscription->live ? subscription->by_server : subscription->is.joining->by_server;
+
+    if (by_server) {
+        return true;
+    }
+    if (subscription->live) {
+        bool is_told = srl__policy_permits(session, srl__room_name(room), SRL_PERM_JOIN_LEAVE, has_hook);
+
+        srl__room_set_quiet(room, subscription, !is_told);
+    }
+    return srl__policy_permits(session, srl__room_name(room), SRL_PERM_SUBSCRIBE, has_hook);
+}
+
 static void recheck_session(srl_session *session)
 {
     srl__subscriptions *table = &session->subscriptions;
@@ -179,28 +209,23 @@ static void recheck_session(srl_session *session)
 
     while (i < table->capacity) {
         srl__subscription *subscription = &table->slots[i];
-        srl__room *room = subscription->room;
-        uint32_t permitted = SRL_PERM_ALL;
 
-        if (room != NULL && subscription->live && !subscription->by_server) {
-            permitted = srl__policy_permitted(session, srl__room_name(room));
-            srl__room_set_quiet(room, subscription, (permitted & SRL_PERM_JOIN_LEAVE) == 0);
-        }
-        if ((permitted & SRL_PERM_SUBSCRIBE) == 0) {
-            (void)srl__unsubscribe(session, room, SRL_UNSUBSCRIBE_FORBIDDEN);
-            i = 0; /* the table has moved */
-        } else {
+        if (subscription->room == NULL || may_stay(session, subscription)) {
             i++;
+            continue;
         }
+        if (subscription->live) {
+            (void)srl__unsubscribe(session, subscription->room, SRL_UNSUBSCRIBE_FORBIDDEN);
+        } else {
+            srl__joining_refuse(subscription->is.joining, SRL_REPLY_PERMISSION_DENIED);
+        }
+        i = 0; /* the table has moved */
     }
 }
 
 void srl__policy_recheck(srl_relay *relay)
 {
     relay->policy_changed = false;
-    if (relay->permissions == NULL && relay->hooks.subscribe != NULL) {
-        return; /* the hook has decided */
-    }
     for (srl__list *link = relay->sessions.next; link != &relay->sessions; link = link->next) {
         srl_session *session = SRL__CONTAINER(link, srl_session, link);
 
@@ -239,7 +264,7 @@ void srl_relay_set_permissions(srl_relay *relay, srl_permissions *permissions)
     if (permissions != NULL) {
         relay->observer.changed = changed;
         srl__permissions_observe(permissions, &relay->observer);
-        srl__policy_recheck_later(relay);
     }
+    srl__policy_recheck_later(relay);
     srl__relay_leave(relay);
 }

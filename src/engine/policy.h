@@ -31,11 +31,12 @@ srl__channel_traits srl__policy_traits(srl_relay *relay, srl__slice channel);
 /* SRL_PERM_ bits by policy, or by the channel's options where there is no policy. */
 uint32_t srl__policy_permitted(srl_session *session, srl__slice channel);
 
-/* Whether the room's kind keeps the session out whatever else is permitted: a personal or direct channel of others. */
-bool srl__policy_is_stranger(srl_session *session, srl__slice channel);
-
 /* Whether the channel, a personal or direct one, is named after its user. */
 bool srl__policy_is_namesake(srl_session *session, srl__slice channel);
+
+/* Whether the session may do something in the channel. Where a hook decides about it, options do not count; a policy
+ * and the kind of room always do. */
+bool srl__policy_permits(srl_session *session, srl__slice channel, uint32_t permission, bool has_hook);
 
 /* The policy or a namespace has changed: check live subscriptions when the turn ends. */
 void srl__policy_recheck_later(srl_relay *relay);

@@ -25,20 +25,31 @@ static srl_broker_position position_of(srl_relay *relay, srl__slice user, srl__s
     return position;
 }
 
-/* The offset up to which a session was given what its room had: what still waits in its queue was not. */
-static uint64_t served_up_to(const srl_session *session, const srl__room *room)
+static uint64_t below_waiting(const srl__room *room, srl_frame *const *frames, uint32_t count, uint64_t offset)
 {
-    const srl__outbox *outbox = &session->outbox;
-    uint64_t offset = room->offset;
-
-    for (uint32_t i = 0; i < outbox->count; i++) {
-        const srl_frame *frame = outbox->frames[outbox->head + i];
-
-        if (frame->origin == room && frame->offset > 0 && frame->offset <= offset) {
-            offset = frame->offset - 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (frames[i]->origin == room && frames[i]->offset > 0 && frames[i]->offset <= offset) {
+            offset = frames[i]->offset - 1;
         }
     }
     return offset;
+}
+
+/* The offset up to which a session was given what its room had: what still waits in its queue was not, nor what a write
+ * that is under way or has failed was handed. */
+static uint64_t served_up_to(const srl_session *session, const srl__room *room)
+{
+    const srl__outbox *outbox = &session->outbox;
+    const srl__pass *pass = &room->relay->pass;
+    uint64_t offset = below_waiting(room, outbox->frames + outbox->head, outbox->count, room->offset);
+
+    return pass->writing == session ? below_waiting(room, pass->frames, pass->frame_count, offset) : offset;
+}
+
+/* Frames that there was no memory for are in no queue: how far the session came is not known. */
+static bool lost_some(const srl_session *session)
+{
+    return session->doom != 0 && session->doom != SRL_DISCONNECT_SLOW;
 }
 
 void srl__position_delivered(srl_session *session, srl__room *room)
@@ -53,6 +64,9 @@ void srl__position_delivered(srl_session *session, srl__room *room)
         return;
     }
     srl__fanout_flush(room);
+    if (lost_some(session)) {
+        return;
+    }
     position = position_of(relay, srl__session_user(session), srl__room_name(room), served_up_to(session, room),
                            srl__epoch_slice(&room->epoch));
     (void)broker->position_set(relay->link, &position, srl__call_unheeded());
@@ -142,21 +156,64 @@ static void position_got(srl__call *call, const srl_broker_result *result)
     read_top(question);
 }
 
-int srl__unread_ask(srl__unread *question, srl__slice user)
+static int get_position(srl__unread *question)
 {
     srl_relay *relay = question->relay;
-    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
-    srl_broker_position position = position_of(relay, user, question->channel, 0, SRL__LIT(""));
+    srl_broker_position position = position_of(relay, question->user, question->channel, 0, SRL__LIT(""));
     int error = SRL_OK;
 
-    if (broker->position_get == NULL ||
-        srl__namespaces_find(&relay->namespaces, question->channel)->positions == SRL__POSITIONS_OFF) {
-        return SRL_ERR_UNAVAILABLE;
-    }
     srl__call_begin(relay, &question->call, position_got);
-    error = broker->position_get(relay->link, &position, &question->call.operation);
+    error = srl__broker_ops_of(relay->broker)->position_get(relay->link, &position, &question->call.operation);
     if (error != SRL_OK) {
         srl__call_abandon(&question->call);
     }
     return error;
+}
+
+static void member_checked(srl__call *call, const srl_broker_result *result)
+{
+    srl__unread *question = SRL__CONTAINER(call, srl__unread, call);
+    int error = result->error == SRL_OK ? get_position(question) : result->error;
+
+    if (error != SRL_OK) {
+        question->done(question, error == SRL_ERR_NOT_FOUND ? SRL_ERR_DENIED : error, 0);
+    }
+}
+
+static int check_member(srl__unread *question)
+{
+    srl_relay *relay = question->relay;
+    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
+    srl_broker_directory membership = {
+        .size = sizeof(membership),
+        .verb = SRL_DIRECTORY_CHECK,
+        .channel = question->channel.data,
+        .channel_len = question->channel.len,
+        .user = question->user.data,
+        .user_len = question->user.len,
+        .meta = "",
+    };
+    int error = SRL_OK;
+
+    if (broker->directory == NULL) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    srl__call_begin(relay, &question->call, member_checked);
+    error = broker->directory(relay->link, &membership, &question->call.operation);
+    if (error != SRL_OK) {
+        srl__call_abandon(&question->call);
+    }
+    return error;
+}
+
+int srl__unread_ask(srl__unread *question, srl__slice user)
+{
+    srl_relay *relay = question->relay;
+
+    if (srl__broker_ops_of(relay->broker)->position_get == NULL ||
+        srl__namespaces_find(&relay->namespaces, question->channel)->positions == SRL__POSITIONS_OFF) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    question->user = user;
+    return question->members_only ? check_member(question) : get_position(question);
 }

@@ -17,6 +17,8 @@ typedef struct srl__unread {
     srl__call call;
     srl_relay *relay;
     srl__slice channel;
+    bool members_only; /* asked by a client from outside of a group: its user must be a member, and outlive this */
+    srl__slice user;
     uint64_t offset; /* of the user's position */
     srl__epoch epoch;
     void (*done)(struct srl__unread *question, int error, uint64_t unread);

@@ -377,10 +377,10 @@ int srl_relay_shutdown(srl_relay *relay, uint64_t grace_ms, srl_shutdown_fn done
     relay->shutting_down = true;
     relay->shutdown_done = done;
     relay->shutdown_user = user;
+    srl__alarm_set(relay, &relay->shutdown_alarm, srl__relay_after(relay, grace_ms));
     for (link = relay->sessions.next; link != &relay->sessions; link = link->next) {
         srl__session_disconnect(SRL__CONTAINER(link, srl_session, link), SRL_DISCONNECT_SHUTDOWN, srl__slice_of("", 0));
     }
-    srl__alarm_set(relay, &relay->shutdown_alarm, srl__relay_after(relay, grace_ms));
     srl__relay_leave(relay);
     return SRL_OK;
 }

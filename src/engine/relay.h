@@ -76,7 +76,6 @@ struct srl_relay {
     srl__alarm broker_alarm;
     atomic_bool broker_woken;
     bool broker_has_more;
-    bool has_more; /* the last turn left something to do */
     srl__list calls;
 
     srl__map rooms;

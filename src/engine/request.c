@@ -179,11 +179,23 @@ static void answer_rpc(srl_session *session, const srl__reply_to *to, srl__slice
     srl__session_send_encoded(session);
 }
 
+/* What the policy permitted when the host was asked may be forbidden by now. */
+static void grant_subscription(srl_request *request, srl_session *session, const srl__reply_to *to)
+{
+    if (srl__policy_permits(session, request->channel, SRL_PERM_SUBSCRIBE, true)) {
+        srl__subscribe(session, request->channel, &request->wish);
+        return;
+    }
+    srl__policy_revoke(session, request->channel);
+    srl__session_reply_error(session, to, SRL_REPLY_PERMISSION_DENIED, srl__slice_of("", 0));
+}
+
 static void grant(srl_request *request, srl_session *session)
 {
     srl__reply_to to = reply_to(request);
 
     if (!hand_over_roles(request, session)) {
+        srl__policy_revoke(session, request->channel);
         srl__session_reply_error(session, &to, SRL_REPLY_INTERNAL, srl__slice_of("", 0));
         return;
     }
@@ -192,12 +204,15 @@ static void grant(srl_request *request, srl_session *session)
         session->answers_pings = request->answers_pings;
         srl__session_accept(session, &to, slice_of(&request->user), slice_of(&request->info),
                             slice_of(&request->reply_data), request->ttl_ms);
+        if (session->state != SRL__SESSION_CONNECTED) {
+            srl__policy_revoke(session, request->channel); /* another try gets roles of its own */
+        }
         break;
     case SRL_REQUEST_RPC:
         answer_rpc(session, &to, slice_of(&request->reply_data));
         break;
     case SRL_REQUEST_SUBSCRIBE:
-        srl__subscribe(session, request->channel, &request->wish);
+        grant_subscription(request, session, &to);
         break;
     default:
         srl__publish(session, &to, request->reply_data.data != NULL ? slice_of(&request->reply_data) : request->data);

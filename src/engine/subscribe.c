@@ -80,6 +80,13 @@ static srl__joining *join(srl_session *session, srl__room *room, const srl__subs
     return joining;
 }
 
+/* No subscription: nor the roles that the host gave for it. */
+static void refuse(srl_session *session, const srl__reply_to *to, uint32_t code)
+{
+    srl__policy_revoke(session, to->channel);
+    srl__session_reply_error(session, to, code, standard_text);
+}
+
 void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscribe_wish *wish)
 {
     srl__reply_to to = {wish->id, SRL__COMMAND_SUBSCRIBE, channel};
@@ -89,21 +96,31 @@ void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscri
     int error = SRL_OK;
 
     if (refused != 0) {
-        srl__session_reply_error(session, &to, refused, standard_text);
+        refuse(session, &to, refused);
         return;
     }
     error = srl__room_open(session->relay, channel, &room);
     if (error != SRL_OK) {
-        srl__session_reply_error(
-            session, &to, error == SRL_ERR_LIMIT ? SRL_REPLY_LIMIT_EXCEEDED : srl__reply_code_of(error), standard_text);
+        refuse(session, &to, error == SRL_ERR_LIMIT ? SRL_REPLY_LIMIT_EXCEEDED : srl__reply_code_of(error));
         return;
     }
     if (room->closed || (joining = join(session, room, wish)) == NULL) {
-        srl__session_reply_error(session, &to, room->refused != 0 ? room->refused : SRL_REPLY_INTERNAL, standard_text);
+        refuse(session, &to, room->refused != 0 ? room->refused : SRL_REPLY_INTERNAL);
     } else if (room->open) {
         srl__joining_proceed(joining);
     }
     srl__room_unpin(room);
+}
+
+/* A client that is on its way in need not be a member any more to get there. */
+static void let_in(srl_session *session, srl__slice channel)
+{
+    srl__room *room = srl__room_find(session->relay, channel);
+    srl__subscription *subscription = room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
+
+    if (subscription != NULL && !subscription->live) {
+        subscription->is.joining->is_member = true;
+    }
 }
 
 void srl__subscribe_by_server(srl_session *session, srl__slice channel)
@@ -112,6 +129,7 @@ void srl__subscribe_by_server(srl_session *session, srl__slice channel)
     srl__room *room = NULL;
     srl__joining *joining = NULL;
 
+    let_in(session, channel);
     if (session->state != SRL__SESSION_CONNECTED || srl__subscribe_check(session, channel) != 0 ||
         srl__room_open(session->relay, channel, &room) != SRL_OK) {
         return;

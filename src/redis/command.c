@@ -263,7 +263,9 @@ const char *srl_command_arg(const srl_command *command, uint32_t index, size_t *
             return by_reference ? ref->data : bytes + at;
         }
         at += by_reference ? 2 : n + 2;
-        ref += by_reference;
+        if (by_reference) {
+            ref++;
+        }
     }
 }
 

@@ -2,24 +2,25 @@
 
 #include <streamrelay/error.h>
 
+#include "base/table.h"
 #include "base/alloc.h"
 
-void srl_stream_consumer_options_init(srl_stream_consumer_options *options)
+void srl_stream_consumer_options_init(srl_stream_consumer_options *options, size_t size)
 {
-    *options = (srl_stream_consumer_options){.size = sizeof(*options),
-                                             .create_group = 1,
-                                             .batch = 64,
-                                             .max_in_flight = 1024,
-                                             .block_ms = 2000,
-                                             .claim_idle_ms = 60000,
-                                             .claim_interval_ms = 15000,
-                                             .backoff_min_ms = 50,
-                                             .backoff_max_ms = 5000};
+    const srl_stream_consumer_options fresh = {.create_group = 1,
+                                               .batch = 64,
+                                               .max_in_flight = 1024,
+                                               .block_ms = 2000,
+                                               .claim_idle_ms = 60000,
+                                               .claim_interval_ms = 15000,
+                                               .backoff_min_ms = 50,
+                                               .backoff_max_ms = 5000};
+    srl__table_fill(options, size, &fresh, sizeof(fresh));
 }
 
 static bool is_sound(const srl_stream_consumer_options *o)
 {
-    if (o == NULL || o->size != sizeof(*o) || o->key == NULL || o->group == NULL || o->consumer == NULL) {
+    if (o == NULL || !srl__table_fits(o, sizeof(*o)) || o->key == NULL || o->group == NULL || o->consumer == NULL) {
         return false;
     }
     bool start_is_known =

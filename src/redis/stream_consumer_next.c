@@ -45,7 +45,7 @@ static int write_bury(srl_stream_consumer *c, srl_command *command)
 static int write_look_end(srl_stream_consumer *c, srl_command *command)
 {
     srl_stream_range_request request;
-    srl_stream_range_request_init(&request);
+    srl_stream_range_request_init(&request, sizeof(request));
     request.reverse = 1;
     request.key = c->key.data;
     request.key_len = c->key.len;
@@ -56,7 +56,7 @@ static int write_look_end(srl_stream_consumer *c, srl_command *command)
 static int write_make(srl_stream_consumer *c, srl_command *command)
 {
     srl_stream_group_request request;
-    srl_stream_group_request_init(&request);
+    srl_stream_group_request_init(&request, sizeof(request));
     request.mkstream = 1;
     request.key = c->key.data;
     request.key_len = c->key.len;
@@ -72,7 +72,7 @@ static int write_make(srl_stream_consumer *c, srl_command *command)
 static int write_pending(srl_stream_consumer *c, srl_command *command, srl_stream_point start, srl_stream_point end)
 {
     srl_stream_pending_request request;
-    srl_stream_pending_request_init(&request);
+    srl_stream_pending_request_init(&request, sizeof(request));
     request.key = c->key.data;
     request.key_len = c->key.len;
     request.group = c->group.data;
@@ -108,7 +108,7 @@ static int write_read(srl_stream_consumer *c, srl_command *command, srl_stream_p
 {
     srl_stream_source source = {c->key.data, c->key.len, after};
     srl_stream_read_request request;
-    srl_stream_read_request_init(&request);
+    srl_stream_read_request_init(&request, sizeof(request));
     request.group = c->group.data;
     request.group_len = c->group.len;
     request.consumer = c->name.data;
@@ -123,7 +123,7 @@ static int write_read(srl_stream_consumer *c, srl_command *command, srl_stream_p
 static int write_claim(srl_stream_consumer *c, srl_command *command)
 {
     srl_stream_autoclaim_request request;
-    srl_stream_autoclaim_request_init(&request);
+    srl_stream_autoclaim_request_init(&request, sizeof(request));
     request.justid = 1;
     request.key = c->key.data;
     request.key_len = c->key.len;

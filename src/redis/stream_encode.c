@@ -1,9 +1,10 @@
 #include <streamrelay/stream.h>
 
 #include "redis/stream_write.h"
+#include "base/table.h"
 
 /* The request is given and of a size that this library knows. */
-#define GIVEN(request) ((request) != NULL && (request)->size == sizeof(*(request)))
+#define GIVEN(request) ((request) != NULL && srl__table_fits((request), sizeof(*(request))))
 
 static void write_trim(srl__stream_writer *w, const srl_stream_trim_rule *rule)
 {
@@ -21,10 +22,10 @@ static void write_trim(srl__stream_writer *w, const srl_stream_trim_rule *rule)
     srl__stream_write_option(w, "LIMIT", rule->limit);
 }
 
-void srl_stream_add_request_init(srl_stream_add_request *request)
+void srl_stream_add_request_init(srl_stream_add_request *request, size_t size)
 {
-    *request =
-        (srl_stream_add_request){.size = sizeof(*request), .trim = {.limit = -1}, .id = {.kind = SRL_STREAM_AUTO}};
+    const srl_stream_add_request fresh = {.trim = {.limit = -1}, .id = {.kind = SRL_STREAM_AUTO}};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_add(srl_command *command, const srl_stream_add_request *request)
@@ -54,9 +55,10 @@ int srl_stream_encode_add(srl_command *command, const srl_stream_add_request *re
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_trim_request_init(srl_stream_trim_request *request)
+void srl_stream_trim_request_init(srl_stream_trim_request *request, size_t size)
 {
-    *request = (srl_stream_trim_request){.size = sizeof(*request), .trim = {.limit = -1}};
+    const srl_stream_trim_request fresh = {.trim = {.limit = -1}};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_trim(srl_command *command, const srl_stream_trim_request *request)
@@ -91,9 +93,10 @@ int srl_stream_encode_del(srl_command *command, const char *key, size_t key_len,
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_setid_request_init(srl_stream_setid_request *request)
+void srl_stream_setid_request_init(srl_stream_setid_request *request, size_t size)
 {
-    *request = (srl_stream_setid_request){.size = sizeof(*request), .entries_added = -1};
+    const srl_stream_setid_request fresh = {.entries_added = -1};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_setid(srl_command *command, const srl_stream_setid_request *request)
@@ -113,10 +116,11 @@ int srl_stream_encode_setid(srl_command *command, const srl_stream_setid_request
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_range_request_init(srl_stream_range_request *request)
+void srl_stream_range_request_init(srl_stream_range_request *request, size_t size)
 {
-    *request = (srl_stream_range_request){
-        .size = sizeof(*request), .start = {.kind = SRL_STREAM_FIRST}, .end = {.kind = SRL_STREAM_LAST}, .count = -1};
+    const srl_stream_range_request fresh = {
+        .start = {.kind = SRL_STREAM_FIRST}, .end = {.kind = SRL_STREAM_LAST}, .count = -1};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_range(srl_command *command, const srl_stream_range_request *request)
@@ -134,9 +138,10 @@ int srl_stream_encode_range(srl_command *command, const srl_stream_range_request
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_read_request_init(srl_stream_read_request *request)
+void srl_stream_read_request_init(srl_stream_read_request *request, size_t size)
 {
-    *request = (srl_stream_read_request){.size = sizeof(*request), .count = -1, .block_ms = -1};
+    const srl_stream_read_request fresh = {.count = -1, .block_ms = -1};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 static void write_read_head(srl__stream_writer *w, const srl_stream_read_request *request)

@@ -1,8 +1,9 @@
 #include <streamrelay/stream.h>
 
 #include "redis/stream_write.h"
+#include "base/table.h"
 
-#define GIVEN(request) ((request) != NULL && (request)->size == sizeof(*(request)))
+#define GIVEN(request) ((request) != NULL && srl__table_fits((request), sizeof(*(request))))
 
 /* COMMAND [SUBCOMMAND] key group */
 static void write_head(srl__stream_writer *w, const char *name, const char *subcommand, srl__slice key,
@@ -16,10 +17,10 @@ static void write_head(srl__stream_writer *w, const char *name, const char *subc
     srl__stream_write_name(w, group.data, group.len);
 }
 
-void srl_stream_group_request_init(srl_stream_group_request *request)
+void srl_stream_group_request_init(srl_stream_group_request *request, size_t size)
 {
-    *request =
-        (srl_stream_group_request){.size = sizeof(*request), .after = {.kind = SRL_STREAM_END}, .entries_read = -1};
+    const srl_stream_group_request fresh = {.after = {.kind = SRL_STREAM_END}, .entries_read = -1};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 static int encode_group(srl_command *command, const srl_stream_group_request *request, const char *subcommand,
@@ -99,13 +100,11 @@ int srl_stream_encode_pending(srl_command *command, const char *key, size_t key_
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_pending_request_init(srl_stream_pending_request *request)
+void srl_stream_pending_request_init(srl_stream_pending_request *request, size_t size)
 {
-    *request = (srl_stream_pending_request){.size = sizeof(*request),
-                                            .min_idle_ms = -1,
-                                            .start = {.kind = SRL_STREAM_FIRST},
-                                            .end = {.kind = SRL_STREAM_LAST},
-                                            .count = 10};
+    const srl_stream_pending_request fresh = {
+        .min_idle_ms = -1, .start = {.kind = SRL_STREAM_FIRST}, .end = {.kind = SRL_STREAM_LAST}, .count = 10};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_pending_range(srl_command *command, const srl_stream_pending_request *request)
@@ -126,9 +125,10 @@ int srl_stream_encode_pending_range(srl_command *command, const srl_stream_pendi
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_claim_request_init(srl_stream_claim_request *request)
+void srl_stream_claim_request_init(srl_stream_claim_request *request, size_t size)
 {
-    *request = (srl_stream_claim_request){.size = sizeof(*request), .idle_ms = -1, .time_ms = -1, .retry_count = -1};
+    const srl_stream_claim_request fresh = {.idle_ms = -1, .time_ms = -1, .retry_count = -1};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_claim(srl_command *command, const srl_stream_claim_request *request)
@@ -156,9 +156,10 @@ int srl_stream_encode_claim(srl_command *command, const srl_stream_claim_request
     return srl__stream_write_end(&w);
 }
 
-void srl_stream_autoclaim_request_init(srl_stream_autoclaim_request *request)
+void srl_stream_autoclaim_request_init(srl_stream_autoclaim_request *request, size_t size)
 {
-    *request = (srl_stream_autoclaim_request){.size = sizeof(*request), .count = -1};
+    const srl_stream_autoclaim_request fresh = {.count = -1};
+    srl__table_fill(request, size, &fresh, sizeof(fresh));
 }
 
 int srl_stream_encode_autoclaim(srl_command *command, const srl_stream_autoclaim_request *request)

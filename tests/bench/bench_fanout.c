@@ -173,7 +173,8 @@ static double bare_loop(bare_session **sessions, uint32_t count, uint32_t messag
 
 static double fan_out(srl_relay *relay, uint32_t count, uint32_t messages, uint32_t per_turn)
 {
-    static const char data[] = "{\"text\":\"a message of about a hundred bytes, as chats and games send them all day long\"}";
+    static const char data[] = "{\"text\":\"a message of about a hundred bytes, "
+                               "as chats and games send them all day long\"}";
     uint64_t start = now_ns();
 
     for (uint32_t m = 0; m < messages; m += per_turn) {
@@ -247,7 +248,8 @@ static void publish_command(void)
         }
         ns[r] = (double)(now_ns() - start) / COMMANDS;
     }
-    printf("\none publish command of %zu bytes, parsed, checked, stored, delivered to one subscriber and answered: %.0f ns\n",
+    printf("\none publish command of %zu bytes, parsed, checked, stored, delivered to one subscriber and answered: "
+           "%.0f ns\n",
            sizeof(command) - 1, median(ns));
     srl_session_closed(session);
     srl_relay_destroy(relay);

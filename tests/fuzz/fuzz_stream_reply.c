@@ -107,7 +107,7 @@ static void run_consumer(uint8_t choice, const uint8_t *data, size_t size)
     srl_command *command = NULL;
     ledger l = {.count = 0};
     fake_platform_init(&platform, 1);
-    srl_stream_consumer_options_init(&o);
+    srl_stream_consumer_options_init(&o, sizeof(o));
     o.key = o.group = o.consumer = "x";
     o.key_len = o.group_len = o.consumer_len = 1;
     o.platform = &platform.table;

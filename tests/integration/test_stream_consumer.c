@@ -48,7 +48,7 @@ static srl_redis_conn *connect_to_server(void)
 
 static void options_of(srl_stream_consumer_options *o, const char *name)
 {
-    srl_stream_consumer_options_init(o);
+    srl_stream_consumer_options_init(o, sizeof(*o));
     o->key = "s";
     o->group = "g";
     o->key_len = o->group_len = 1;
@@ -128,7 +128,7 @@ static bool add(srl_redis_conn *conn, srl_command *command, uint32_t n)
     snprintf(text, sizeof(text), "%u", (unsigned)n);
     srl_stream_field field = {LIT("n"), text, strlen(text)};
     srl_stream_add_request r;
-    srl_stream_add_request_init(&r);
+    srl_stream_add_request_init(&r, sizeof(r));
     r.key = "s";
     r.key_len = 1;
     srl_stream_point_set(&r.id, SRL_STREAM_ID, n + 1, 0);
@@ -306,7 +306,7 @@ static void test_dead_letters(void **state)
     assert_true(stats_of(c).dead == 1);
     srl_stream_list list;
     srl_stream_range_request range;
-    srl_stream_range_request_init(&range);
+    srl_stream_range_request_init(&range, sizeof(range));
     range.key = "dead";
     range.key_len = 4;
     assert_int_equal(srl_stream_range(conn, NULL, &range, &list), 0);

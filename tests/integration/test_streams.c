@@ -180,7 +180,7 @@ static srl_stream_id add(srl_redis_conn *conn, srl_command *command, const char 
     srl_stream_id id = {0, 0};
     srl_stream_field field = {LIT("f"), value, strlen(value)};
     srl_stream_add_request r;
-    srl_stream_add_request_init(&r);
+    srl_stream_add_request_init(&r, sizeof(r));
     r.key = "s";
     r.key_len = 1;
     r.fields = &field;
@@ -203,7 +203,7 @@ static void check_writing(srl_redis_conn *conn, srl_command *command)
     assert_true(count == 1);
     assert_int_equal(srl_stream_del(conn, command, LIT("s"), &second, 1, NULL), 0);
     srl_stream_trim_request trim;
-    srl_stream_trim_request_init(&trim);
+    srl_stream_trim_request_init(&trim, sizeof(trim));
     trim.key = "s";
     trim.key_len = 1;
     trim.trim.kind = SRL_STREAM_TRIM_MAXLEN;
@@ -211,7 +211,7 @@ static void check_writing(srl_redis_conn *conn, srl_command *command)
     assert_int_equal(srl_stream_trim(conn, command, &trim, &count), 0);
     assert_true(count == 1);
     srl_stream_setid_request setid;
-    srl_stream_setid_request_init(&setid);
+    srl_stream_setid_request_init(&setid, sizeof(setid));
     setid.key = "s";
     setid.key_len = 1;
     assert_int_equal(srl_stream_setid(conn, command, &setid), SRL_ERR_REDIS);
@@ -219,7 +219,7 @@ static void check_writing(srl_redis_conn *conn, srl_command *command)
     assert_int_equal(srl_stream_setid(conn, command, &setid), 0);
     srl_stream_add_request none;
     srl_stream_field field = {LIT("f"), LIT("v")};
-    srl_stream_add_request_init(&none);
+    srl_stream_add_request_init(&none, sizeof(none));
     none.key = "none";
     none.key_len = 4;
     none.fields = &field;
@@ -234,7 +234,7 @@ static void check_group(srl_redis_conn *conn, srl_command *command)
 {
     uint64_t count = 0;
     srl_stream_group_request group;
-    srl_stream_group_request_init(&group);
+    srl_stream_group_request_init(&group, sizeof(group));
     group.key = "none";
     group.key_len = 4;
     group.group = "g";
@@ -258,14 +258,14 @@ static srl_stream_id check_reading(srl_redis_conn *conn, srl_command *command)
     srl_stream_part part;
     srl_stream_entry entry = {.is_deleted = 1};
     srl_stream_range_request range;
-    srl_stream_range_request_init(&range);
+    srl_stream_range_request_init(&range, sizeof(range));
     range.key = "s";
     range.key_len = 1;
     assert_int_equal(srl_stream_range(conn, command, &range, &list), 0);
     assert_int_equal(list.count, 1);
     srl_stream_source source = {LIT("s"), {0, 0, {0, 0}}};
     srl_stream_read_request read;
-    srl_stream_read_request_init(&read);
+    srl_stream_read_request_init(&read, sizeof(read));
     read.sources = &source;
     read.source_count = 1;
     assert_int_equal(srl_stream_read(conn, command, &read, &list), 0);
@@ -299,7 +299,7 @@ static void check_pending(srl_redis_conn *conn, srl_command *command, srl_stream
     assert_int_equal(srl_stream_pending(conn, command, LIT("s"), LIT("g"), &summary), 0);
     assert_true(summary.count == 1);
     srl_stream_pending_request range;
-    srl_stream_pending_request_init(&range);
+    srl_stream_pending_request_init(&range, sizeof(range));
     range.key = "s";
     range.group = "g";
     range.key_len = range.group_len = 1;
@@ -307,7 +307,7 @@ static void check_pending(srl_redis_conn *conn, srl_command *command, srl_stream
     assert_int_equal(srl_stream_next_pending_entry(&list, &pending), 1);
     assert_true(pending.deliveries == 1 && pending.idle_ms >= 0);
     srl_stream_claim_request claim;
-    srl_stream_claim_request_init(&claim);
+    srl_stream_claim_request_init(&claim, sizeof(claim));
     claim.key = claim.group = "s";
     claim.group = "g";
     claim.consumer = "b";
@@ -324,7 +324,7 @@ static void check_pending(srl_redis_conn *conn, srl_command *command, srl_stream
     assert_int_equal(srl_stream_id_compare(&claimed_id, &id), 0);
     srl_stream_autoclaim_request autoclaim;
     srl_stream_autoclaimed claimed;
-    srl_stream_autoclaim_request_init(&autoclaim);
+    srl_stream_autoclaim_request_init(&autoclaim, sizeof(autoclaim));
     autoclaim.key = "s";
     autoclaim.group = "g";
     autoclaim.consumer = "c";
@@ -397,7 +397,7 @@ static void test_large_value(void **state)
     srl_redis_conn *conn = connect_with(3);
     srl_stream_field fields[] = {{LIT("big"), value, size}, {LIT("small"), LIT("x")}};
     srl_stream_add_request r;
-    srl_stream_add_request_init(&r);
+    srl_stream_add_request_init(&r, sizeof(r));
     r.key = "big";
     r.key_len = 3;
     r.fields = fields;
@@ -406,7 +406,7 @@ static void test_large_value(void **state)
     srl_stream_id id;
     assert_int_equal(srl_stream_add(conn, NULL, &r, &id), 0);
     srl_stream_range_request range;
-    srl_stream_range_request_init(&range);
+    srl_stream_range_request_init(&range, sizeof(range));
     range.key = "big";
     range.key_len = 3;
     srl_stream_list list;
@@ -470,7 +470,7 @@ static void test_non_blocking(void **state)
     for (int i = 0; i < ENTRIES; i++) {
         srl_command *command = NULL;
         srl_stream_add_request r;
-        srl_stream_add_request_init(&r);
+        srl_stream_add_request_init(&r, sizeof(r));
         r.key = "s";
         r.key_len = 1;
         r.fields = &field;
@@ -483,7 +483,7 @@ static void test_non_blocking(void **state)
     srl_command *command = NULL;
     srl_stream_source source = {LIT("s"), {0, 0, {0, 0}}};
     srl_stream_read_request read;
-    srl_stream_read_request_init(&read);
+    srl_stream_read_request_init(&read, sizeof(read));
     read.sources = &source;
     read.source_count = 1;
     assert_int_equal(srl_command_create(NULL, &command), 0);

@@ -725,7 +725,7 @@ static void run(uint64_t seed, unsigned steps)
 int main(int argc, char **argv)
 {
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-    uint64_t runs = argc > 2 ? strtoull(argv[2], NULL, 10) : 300;
+    uint64_t runs = argc > 2 ? strtoull(argv[2], NULL, 10) : 1200;
     unsigned steps = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 400;
 
     for (uint64_t i = 0; i < runs; i++) {

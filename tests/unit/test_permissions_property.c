@@ -14,7 +14,11 @@
 
 #include <cmocka.h>
 
-#define POLICIES  100000
+#if defined(SRL_TEST_UNDER_VALGRIND) /* there for the memory, not for the number */
+#define POLICIES 4000
+#else
+#define POLICIES 100000
+#endif
 #define CHANGES   16
 #define QUESTIONS 8
 

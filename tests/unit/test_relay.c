@@ -349,6 +349,24 @@ static void shutdown_does_not_wait_for_ever(void **state)
     test_relay_end(&home);
 }
 
+static void shutdown_gives_the_whole_grace(void **state)
+{
+    test_relay home;
+    test_client *c;
+    (void)state;
+
+    assert_int_equal(TEST_RELAY(&home, "close_timeout", "1s", NULL), SRL_OK);
+    c = test_client_enter(&home, "u");
+    c->take = 0;
+    assert_int_equal(srl_relay_shutdown(home.relay, 10000, shut_down, &home), SRL_OK);
+    test_relay_advance(&home, 9999);
+    assert_int_equal(c->closes, 0);
+    test_client_unblock(c);
+    see(c, "*3001*");
+    see_closed(c, 3001, "shutdown");
+    test_relay_end(&home);
+}
+
 static void shutdown_with_nobody_there(void **state)
 {
     test_relay home;
@@ -515,6 +533,7 @@ int main(void)
         cmocka_unit_test(destroyed_while_corked),
         cmocka_unit_test(shutdown_tells_everybody),
         cmocka_unit_test(shutdown_does_not_wait_for_ever),
+        cmocka_unit_test(shutdown_gives_the_whole_grace),
         cmocka_unit_test(shutdown_with_nobody_there),
         cmocka_unit_test(destroyed_by_the_end_of_its_shutdown),
         cmocka_unit_test(run_returns_after_stop_and_shutdown),

@@ -33,7 +33,7 @@ static void begin(void)
 {
     memset(&w, 0, sizeof(w));
     fake_platform_init(&w.platform, 1);
-    srl_stream_consumer_options_init(&w.options);
+    srl_stream_consumer_options_init(&w.options, sizeof(w.options));
     w.options.key = "s";
     w.options.group = "g";
     w.options.consumer = "c";

@@ -246,7 +246,7 @@ static void test_add(void **state)
     (void)state;
     srl_stream_field fields[] = {{LIT("f"), LIT("v")}, {NULL, 0, LIT("a\0b")}, {LIT("g"), NULL, 0}};
     srl_stream_add_request r;
-    srl_stream_add_request_init(&r);
+    srl_stream_add_request_init(&r, sizeof(r));
     REFUSED(srl_stream_encode_add(command, &r));
     r.key = "s";
     r.key_len = 1;
@@ -289,7 +289,7 @@ static void test_add_refused(void **state)
     (void)state;
     srl_stream_field fields[] = {{LIT("f"), LIT("v")}};
     srl_stream_add_request good;
-    srl_stream_add_request_init(&good);
+    srl_stream_add_request_init(&good, sizeof(good));
     good.key = "s";
     good.key_len = 1;
     good.fields = fields;
@@ -343,7 +343,7 @@ static void test_add_borrows_large_values(void **state)
     memset(large, 'x', 100000);
     srl_stream_field fields[] = {{LIT("f"), large, 100000}};
     srl_stream_add_request r;
-    srl_stream_add_request_init(&r);
+    srl_stream_add_request_init(&r, sizeof(r));
     r.key = "s";
     r.key_len = 1;
     r.fields = fields;
@@ -364,7 +364,7 @@ static void test_trim_del_len_setid(void **state)
 {
     (void)state;
     srl_stream_trim_request t;
-    srl_stream_trim_request_init(&t);
+    srl_stream_trim_request_init(&t, sizeof(t));
     t.key = "s";
     t.key_len = 1;
     REFUSED(srl_stream_encode_trim(command, &t));
@@ -384,7 +384,7 @@ static void test_trim_del_len_setid(void **state)
     assert_int_equal(srl_stream_encode_len(NULL, LIT("s")), SRL_ERR_INVALID);
 
     srl_stream_setid_request s;
-    srl_stream_setid_request_init(&s);
+    srl_stream_setid_request_init(&s, sizeof(s));
     s.key = "s";
     s.key_len = 1;
     s.id = ids[1];
@@ -401,7 +401,7 @@ static void test_range(void **state)
 {
     (void)state;
     srl_stream_range_request r;
-    srl_stream_range_request_init(&r);
+    srl_stream_range_request_init(&r, sizeof(r));
     r.key = "s";
     r.key_len = 1;
     SAYS(srl_stream_encode_range(command, &r), "XRANGE|s|-|+");
@@ -433,7 +433,7 @@ static void test_read(void **state)
     (void)state;
     srl_stream_source sources[] = {{LIT("a"), {SRL_STREAM_ID, 0, {1, 2}}}, {LIT("b"), {SRL_STREAM_END, 0, {0, 0}}}};
     srl_stream_read_request r;
-    srl_stream_read_request_init(&r);
+    srl_stream_read_request_init(&r, sizeof(r));
     REFUSED(srl_stream_encode_read(command, &r));
     r.sources = sources;
     r.source_count = 2;
@@ -472,7 +472,7 @@ static void test_group(void **state)
 {
     (void)state;
     srl_stream_group_request r;
-    srl_stream_group_request_init(&r);
+    srl_stream_group_request_init(&r, sizeof(r));
     r.key = "s";
     r.key_len = 1;
     REFUSED(srl_stream_encode_group_create(command, &r));
@@ -514,7 +514,7 @@ static void test_ack_and_pending(void **state)
     SAYS(srl_stream_encode_pending(command, LIT("s"), LIT("g")), "XPENDING|s|g");
     REFUSED(srl_stream_encode_pending(command, LIT("s"), NULL, 0));
     srl_stream_pending_request r;
-    srl_stream_pending_request_init(&r);
+    srl_stream_pending_request_init(&r, sizeof(r));
     r.key = "s";
     r.key_len = 1;
     r.group = "g";
@@ -537,7 +537,7 @@ static void test_claims(void **state)
     (void)state;
     srl_stream_id ids[] = {{1, 2}, {3, 4}};
     srl_stream_claim_request r;
-    srl_stream_claim_request_init(&r);
+    srl_stream_claim_request_init(&r, sizeof(r));
     r.key = r.group = r.consumer = "x";
     r.key_len = r.group_len = r.consumer_len = 1;
     REFUSED(srl_stream_encode_claim(command, &r));
@@ -565,7 +565,7 @@ static void test_claims(void **state)
     REFUSED(srl_stream_encode_claim(command, &r));
 
     srl_stream_autoclaim_request a;
-    srl_stream_autoclaim_request_init(&a);
+    srl_stream_autoclaim_request_init(&a, sizeof(a));
     a.key = a.group = a.consumer = "x";
     a.key_len = a.group_len = a.consumer_len = 1;
     a.min_idle_ms = 60000;

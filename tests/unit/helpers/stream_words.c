@@ -106,7 +106,7 @@ static int encode_add(srl_command *command, words *w)
 {
     srl_stream_field fields[8];
     srl_stream_add_request r;
-    srl_stream_add_request_init(&r);
+    srl_stream_add_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     r.nomkstream = take(w, "NOMKSTREAM") ? 1 : 0;
     int error = trim(w, &r.trim);
@@ -123,7 +123,7 @@ static int encode_add(srl_command *command, words *w)
 static int encode_trim(srl_command *command, words *w)
 {
     srl_stream_trim_request r;
-    srl_stream_trim_request_init(&r);
+    srl_stream_trim_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     int error = trim(w, &r.trim);
     return error != 0 ? error : srl_stream_encode_trim(command, &r);
@@ -132,7 +132,7 @@ static int encode_trim(srl_command *command, words *w)
 static int encode_range(srl_command *command, words *w, uint32_t reverse)
 {
     srl_stream_range_request r;
-    srl_stream_range_request_init(&r);
+    srl_stream_range_request_init(&r, sizeof(r));
     r.reverse = reverse;
     r.key = next(w, &r.key_len);
     int error = point(w, reverse ? &r.end : &r.start);
@@ -150,7 +150,7 @@ static int encode_read(srl_command *command, words *w)
 {
     srl_stream_source sources[4];
     srl_stream_read_request r;
-    srl_stream_read_request_init(&r);
+    srl_stream_read_request_init(&r, sizeof(r));
     if (take(w, "GROUP")) {
         r.group = next(w, &r.group_len);
         r.consumer = next(w, &r.consumer_len);
@@ -192,7 +192,7 @@ static int encode_group(srl_command *command, words *w)
     size_t subcommand_len = 0;
     const char *subcommand = next(w, &subcommand_len);
     srl_stream_group_request r;
-    srl_stream_group_request_init(&r);
+    srl_stream_group_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     r.group = next(w, &r.group_len);
     if (strcmp(subcommand, "DESTROY") == 0) {
@@ -226,7 +226,7 @@ static int encode_group(srl_command *command, words *w)
 static int encode_pending(srl_command *command, words *w)
 {
     srl_stream_pending_request r;
-    srl_stream_pending_request_init(&r);
+    srl_stream_pending_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     r.group = next(w, &r.group_len);
     if (w->at == w->line->count) {
@@ -247,7 +247,7 @@ static int encode_claim(srl_command *command, words *w)
     srl_stream_id ids[8];
     srl_stream_id last_id;
     srl_stream_claim_request r;
-    srl_stream_claim_request_init(&r);
+    srl_stream_claim_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     r.group = next(w, &r.group_len);
     r.consumer = next(w, &r.consumer_len);
@@ -279,7 +279,7 @@ static int encode_claim(srl_command *command, words *w)
 static int encode_autoclaim(srl_command *command, words *w)
 {
     srl_stream_autoclaim_request r;
-    srl_stream_autoclaim_request_init(&r);
+    srl_stream_autoclaim_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     r.group = next(w, &r.group_len);
     r.consumer = next(w, &r.consumer_len);
@@ -327,7 +327,7 @@ static int encode_setid(srl_command *command, words *w)
 {
     srl_stream_id max_deleted;
     srl_stream_setid_request r;
-    srl_stream_setid_request_init(&r);
+    srl_stream_setid_request_init(&r, sizeof(r));
     r.key = next(w, &r.key_len);
     int error = plain_id(w, &r.id);
     r.entries_added = take(w, "ENTRIESADDED") ? number(w) : -1;

@@ -122,6 +122,7 @@ int test_relay_start(test_relay *home, ...)
     hooks.connect = home->hooks & TEST_CONNECT ? ask : NULL;
     hooks.subscribe = home->hooks & TEST_SUBSCRIBE ? ask : NULL;
     hooks.publish = home->hooks & TEST_PUBLISH ? ask : NULL;
+    hooks.rpc = home->hooks & TEST_RPC ? ask : NULL;
     if (srl_options_set_hooks(home->options, &hooks, home) != SRL_OK) {
         broken("no hooks");
     }

@@ -15,7 +15,7 @@ enum { TEST_RELAY_REQUESTS = 64 };
 
 /* Bits of test_relay.hooks and test_relay.hold. */
 enum { TEST_CONNECT = 1 << SRL_REQUEST_CONNECT, TEST_SUBSCRIBE = 1 << SRL_REQUEST_SUBSCRIBE };
-enum { TEST_PUBLISH = 1 << SRL_REQUEST_PUBLISH };
+enum { TEST_PUBLISH = 1 << SRL_REQUEST_PUBLISH, TEST_RPC = 1 << SRL_REQUEST_RPC };
 
 typedef struct test_client test_client;
 typedef struct test_relay test_relay;
