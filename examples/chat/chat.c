@@ -41,6 +41,7 @@ typedef struct chat_app {
 /* An empty name is a guest, who may only read the news. */
 static void on_connect(srl_request *request, void *user)
 {
+    static const char role[] = "{\"moderator\":true}";
     size_t len;
     const char *token = srl_request_token(request, &len);
     char name[CHAT_NAME_SIZE] = "";
@@ -53,7 +54,8 @@ static void on_connect(srl_request *request, void *user)
     srl_request_set_user(request, name, len);
     if (chat_is_moderator(name)) {
         srl_request_add_role(request, CHAT_MODERATOR, strlen(CHAT_MODERATOR));
-        srl_request_set_data(request, "{\"moderator\":true}", 18);
+        srl_request_set_data(request, role, sizeof role - 1); /* for the page of the moderator */
+        srl_request_set_info(request, role, sizeof role - 1); /* for those of the others */
     }
     srl_request_accept(request);
 }
@@ -283,7 +285,7 @@ static void catch_signals(http_server *server)
     X("/chat.js", "text/javascript", chat_js)                                                                          \
     X("/client.js", "text/javascript", client_js)                                                                      \
     X("/room.js", "text/javascript", room_js)                                                                          \
-    X("/rooms.js", "text/javascript", rooms_js)                                                                        \
+    X("/people.js", "text/javascript", people_js)                                                                      \
     X("/icon.svg", "image/svg+xml", icon_svg)
 
 #define DECLARE_PAGE(path, type, name)                                                                                 \

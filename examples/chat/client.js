@@ -13,6 +13,7 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 20000;
 const COMMAND_TIMEOUT = 10000;
 const SILENCE_MARGIN = 10000;
+const ALREADY_SUBSCRIBED = 105; // the server was faster
 
 class Emitter {
   #handlers = new Map();
@@ -36,9 +37,10 @@ export class RelayError extends Error {
   }
 }
 
-// Events: 'subscribed' ({ wasRecovering, recovered, from, missed }), 'message' (publication), 'restart' (offsets begin
-// anew), 'gap' (publications are missing between those before and those after it), 'join' and 'leave' ({ user, client,
-// info }), 'unsubscribed' ({ code, reason }), 'error' (RelayError).
+// Events: 'position' ({ offset, recovered, unread }), at once when a subscription begins; 'subscribed' ({ wasRecovering,
+// recovered, from, missed }), when what it missed is known; 'message' (publication), 'restart' (offsets begin anew),
+// 'gap' (publications are missing between those before and those after it), 'join' and 'leave' ({ user, client, info }),
+// 'unsubscribed' ({ code, reason }), 'error' (RelayError).
 export class Channel extends Emitter {
   wanted = false;
   subscribed = false;
@@ -53,7 +55,7 @@ export class Channel extends Emitter {
 
   subscribe() {
     this.wanted = true;
-    if (this.client.state === 'connected') this.#begin();
+    if (this.client.state === 'connected' && !this.subscribed) this.#begin();
   }
 
   unsubscribe() {
@@ -72,6 +74,16 @@ export class Channel extends Emitter {
 
   publish(data) {
     return this.client.command('publish', this.name, { data });
+  }
+
+  /** Have the broker remember that the user has seen everything up to here. */
+  ack(offset) {
+    return this.client.command('ack', this.name, { offset, epoch: this.epoch });
+  }
+
+  /** What the broker remembers: { unread, offset, epoch }; no epoch: nothing yet. */
+  unread() {
+    return this.client.command('unread', this.name);
   }
 
   presence() {
@@ -93,7 +105,7 @@ export class Channel extends Emitter {
       const top = await reading;
       this.emit('subscribed', { ...this.result, from, missed: top && this.result.recovered ? top.offset - from : 0 });
     } catch (error) {
-      if (error instanceof RelayError) this.emit('error', error);
+      if (error instanceof RelayError && error.code !== ALREADY_SUBSCRIBED) this.emit('error', error);
     }
   }
 
@@ -104,6 +116,15 @@ export class Channel extends Emitter {
     this.offset = reply.offset ?? 0;
     this.epoch = reply.epoch ?? '';
     if (this.result.wasRecovering && !this.result.recovered) this.emit('gap');
+    this.emit('position', { offset: this.offset, recovered: this.result.recovered, unread: reply.unread });
+  }
+
+  // The server has subscribed this connection by itself; nothing is sent of what was missed before.
+  enlisted(data) {
+    const known = this.epoch !== '';
+    const from = this.offset;
+    this.accepted({ ...data, was_recovering: known, recovered: known && data.epoch === this.epoch && data.offset === from });
+    this.emit('subscribed', { ...this.result, from, missed: 0 });
   }
 
   push(type, data) {
@@ -116,9 +137,13 @@ export class Channel extends Emitter {
       this.emit('message', data);
     } else if (type === 'unsubscribe') {
       this.subscribed = false;
+      if (data.code >= 2500) {
+        this.subscribe();
+        return;
+      }
+      this.wanted = false;
+      this.forget();
       this.emit('unsubscribed', data);
-      if (data.code >= 2500) this.subscribe();
-      else this.wanted = false;
     } else {
       this.emit(type, data.info);
     }
@@ -130,7 +155,8 @@ export class Channel extends Emitter {
 }
 
 // Events: 'state' (state, details): 'connecting'; 'connected', with the reply's data; 'waiting', with { retryAt,
-// reason }; 'closed', with { code, reason }: it will not come back by itself.
+// reason }; 'closed', with { code, reason }: it will not come back by itself. 'enlisted' (channel): the server has
+// subscribed this connection to a channel that was not asked for.
 export class RelayClient extends Emitter {
   state = 'closed';
   #channels = new Map();
@@ -189,6 +215,11 @@ export class RelayClient extends Emitter {
     });
   }
 
+  /** Call a method of the application; the promise has its answer. */
+  async rpc(method, data = {}) {
+    return (await this.command('rpc', undefined, { method, data })).data;
+  }
+
   async #hello() {
     const socket = this.#socket;
     try {
@@ -233,7 +264,16 @@ export class RelayClient extends Emitter {
   #push({ type, channel, data = {} }) {
     if (type === 'ping') this.#socket?.send('{"type":"pong"}');
     else if (type === 'disconnect') this.#lost(data.reason, data.code, data.reconnect);
+    else if (type === 'subscribe') this.#enlisted(this.channel(channel), data);
     else if (channel) this.#channels.get(channel)?.push(type, data);
+  }
+
+  #enlisted(channel, data) {
+    const wanted = channel.wanted;
+    channel.wanted = true;
+    channel.subscribed = true;
+    if (!wanted) this.emit('enlisted', channel);
+    channel.enlisted(data);
   }
 
   // The server pings; a longer silence means that the connection is gone without a word.

@@ -45,34 +45,64 @@ export function textOf(data) {
   return JSON.stringify(data);
 }
 
+const EVENTS = {
+  created: ({ by }) => `${by} made this group`,
+  added: ({ by, user }) => `${by} added ${user}`,
+  left: ({ by }) => `${by} left the group`,
+  removed: ({ by, user }) => `${by} removed ${user}`,
+  restored: ({ by, user }) => `${by} lets ${user} come back`,
+};
+
+/** What happened in the room, if the server itself says so; clients' publications always have an info. */
+export function eventOf({ data, info }) {
+  return info === undefined && Object.hasOwn(EVENTS, data?.event) ? data : null;
+}
+
+/** The other one of the two whom a channel of direct messages is named after. */
+function partnerIn(name, me) {
+  const users = name.slice(name.indexOf(':') + 1).split(',');
+  return users.map((user) => user.replace(/%(2C|25)/g, (code) => (code === '%2C' ? ',' : '%'))).find((user) => user !== me);
+}
+
 export class Room {
-  entries = []; // { offset, user, text, time, node, day } and { node } for lines that are no messages
+  entries = []; // { offset, user, text, time, node, day }; no time: a line that is no message, { offset, event, node }
   people = new Map(); // user -> sessions; '' stands for the guests
   pending = new Map(); // id -> { data, node, sending } of own messages without an answer yet
-  unread = 0;
+  top = 0; // the newest offset there is
+  seen = 0; // the offset up to which the user has read
+  acked = -1; // likewise, as the broker knows it from here
+  closed = ''; // why the user cannot be in this room
+  members = null; // of a group
   oldest = Infinity;
   newest = 0;
   atBottom = true;
   scrollTop = 0;
   complete = undefined; // whether there is nothing older at the server; not known yet
-  firstUnread = null;
   unreadLine = null;
 
-  constructor(channel, me) {
+  constructor(channel, me, title) {
     this.channel = channel;
     this.name = channel.name;
+    this.kind = this.name.slice(0, this.name.indexOf(':')); // public, chat, group, dm
     this.me = me;
+    this.title = title || this.#ownTitle();
     this.list = element('ol', 'messages');
     this.list.setAttribute('role', 'log');
     this.list.setAttribute('aria-label', `Messages in ${this.title}`);
   }
 
-  get title() {
-    return this.name.slice(this.name.indexOf(':') + 1);
+  get unread() {
+    return Math.max(0, this.top - this.seen);
   }
 
-  get readOnly() {
-    return !this.name.startsWith('chat:');
+  /** Whom a moderator has removed and not let back in, as far as the messages here tell. */
+  get removed() {
+    const users = new Set();
+    for (const { event } of this.entries) {
+      if (event?.event === 'removed') users.add(event.user);
+      else if (event) users.delete(event.user);
+    }
+    return [...users];
   }
 
   get peopleCount() {
@@ -88,6 +118,7 @@ export class Room {
     this.#confirm(publication);
     this.#append(entry);
     this.newest = entry.offset ?? this.newest;
+    this.top = Math.max(this.top, this.newest);
     this.oldest = Math.min(this.oldest, entry.offset ?? Infinity);
     return true;
   }
@@ -119,12 +150,11 @@ export class Room {
     this.oldest = Infinity;
     this.newest = 0;
     this.complete = undefined;
-    this.firstUnread = null;
   }
 
   /** Offsets begin anew: what is here stays, as another time's. */
   restart() {
-    this.newest = 0;
+    this.newest = this.top = this.seen = 0;
     this.complete = true;
   }
 
@@ -138,19 +168,13 @@ export class Room {
     return waiting;
   }
 
-  markUnread() {
-    if (this.unread++ === 0) this.firstUnread = this.entries.at(-1);
-  }
-
-  /** The room is being looked at: draw the line above what is new. */
+  /** Draw the line above what is new. */
   showUnreadLine() {
+    const first = this.unread > 0 && this.entries.find(({ offset }) => offset > this.seen);
+    if (!first) return;
     this.hideUnreadLine();
-    if (this.unread > 0 && this.firstUnread) {
-      this.unreadLine = element('li', 'unread-line', 'New');
-      this.firstUnread.node.before(this.unreadLine);
-    }
-    this.unread = 0;
-    this.firstUnread = null;
+    this.unreadLine = element('li', 'unread-line', 'New');
+    (first.day ?? first.node).before(this.unreadLine);
   }
 
   hideUnreadLine() {
@@ -158,14 +182,23 @@ export class Room {
     this.unreadLine = null;
   }
 
-  #entry({ offset, data, info, time }) {
+  #ownTitle() {
+    if (this.kind === 'group') return 'Group';
+    return this.kind === 'dm' ? partnerIn(this.name, this.me) : this.name.slice(this.name.indexOf(':') + 1);
+  }
+
+  #entry(publication) {
+    const { offset, data, info, time } = publication;
+    const event = eventOf(publication);
+    if (event) return { offset, event, node: element('li', 'note', EVENTS[event.event](event)) };
     const entry = { offset, user: info?.user ?? null, text: textOf(data), time: time ?? Date.now() };
+    entry.moderator = info?.info?.moderator === true;
     entry.node = this.#node(entry);
     if (offset !== undefined) entry.node.dataset.offset = offset;
     return entry;
   }
 
-  #node({ user, text, time }) {
+  #node({ user, text, time, moderator }) {
     const node = element('li', 'message');
     const body = element('div', 'body');
     const head = element('div', 'head');
@@ -173,7 +206,7 @@ export class Room {
     const when = element('time', '', clock.format(time));
     when.dateTime = new Date(time).toISOString();
     when.title = new Date(time).toLocaleString();
-    head.append(element('span', 'name', name), when);
+    head.append(element('span', 'name', name), ...(moderator ? [element('span', 'tag', 'moderator')] : []), when);
     body.append(head, element('p', 'text', text));
     if (user !== this.me || user === '') node.append(avatar(user ?? 'News'));
     else node.classList.add('own');

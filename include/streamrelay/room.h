@@ -19,7 +19,11 @@
 
 SRL_BEGIN_DECLS
 
-/** Result of a change: 0 or a code of error.h. */
+/**
+ * Result of a change: 0 or a code of error.h. SRL_ERR_NOMEM and SRL_ERR_BROKER_DOWN leave open how far it got: the
+ * change may have been made while the users' sessions could not be told; srl_relay_subscribe_user() and
+ * srl_relay_unsubscribe_user() make up for that.
+ */
 typedef void (*srl_done_fn)(int error, void *user);
 
 /** A list of names; a view that is valid during the callback. */

@@ -108,12 +108,12 @@ static bool may_publish(srl_session *session, const srl__command *command)
 
 static bool over_rate(srl_session *session, srl__slice channel)
 {
-    if (srl__publish_over_channel_rate(session->relay, channel)) {
-        srl__event_limit(session, channel, "channel_rate");
+    if (srl__publish_over_rate(session)) { /* first: who is over it must not use up what others share */
+        srl__event_limit(session, channel, "publish_rate");
         return true;
     }
-    if (srl__publish_over_rate(session)) {
-        srl__event_limit(session, channel, "publish_rate");
+    if (srl__publish_over_channel_rate(session->relay, channel)) {
+        srl__event_limit(session, channel, "channel_rate");
         return true;
     }
     return false;

@@ -132,7 +132,7 @@ bool srl__direct_names(srl__slice name, srl__slice user)
            (srl__slice_equal(one, user) || srl__slice_equal(other, user));
 }
 
-void srl__direct_summon(srl_relay *relay, srl__slice channel)
+int srl__direct_summon(srl_relay *relay, srl__slice channel)
 {
     size_t prefix_len = 0;
     const srl__channel_settings *settings = srl__namespaces_match(&relay->namespaces, channel, &prefix_len);
@@ -140,12 +140,16 @@ void srl__direct_summon(srl_relay *relay, srl__slice channel)
     char other_text[MAX_NAME];
     srl__slice one;
     srl__slice other;
+    int error = SRL_OK;
 
     if (settings->room != SRL__ROOM_DIRECT ||
         !read_name(srl__slice_of(channel.data + prefix_len, channel.len - prefix_len), one_text, other_text, &one,
                    &other)) {
-        return;
+        return SRL_OK;
     }
-    (void)srl__note_subscribe(relay, one, channel);
-    (void)srl__note_subscribe(relay, other, channel);
+    error = srl__note_subscribe(relay, one, channel);
+    if (error == SRL_OK) {
+        error = srl__note_subscribe(relay, other, channel);
+    }
+    return error == SRL_ERR_UNAVAILABLE ? SRL_OK : error; /* without notes only those are reached who are there */
 }

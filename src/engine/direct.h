@@ -14,6 +14,6 @@ srl__slice srl__direct_unescape(srl__slice written, char *out);
 bool srl__direct_names(srl__slice name, srl__slice user);
 
 /* If the channel is a direct one: have both users' sessions everywhere subscribed. */
-void srl__direct_summon(srl_relay *relay, srl__slice channel);
+int srl__direct_summon(srl_relay *relay, srl__slice channel);
 
 #endif

@@ -38,8 +38,8 @@ static void group_free(group_call *g)
     srl__free(&g->relay->alloc, g, sizeof(*g) + g->channel_len + g->member_len);
 }
 
-/* What the change means for sessions and for those who watch. */
-static void follow_up(const group_call *g)
+/* What the change means for sessions and for those who watch: 0, or why the sessions could not be told. */
+static int follow_up(const group_call *g)
 {
     srl_relay *relay = g->relay;
     srl__slice none = srl__slice_of("", 0);
@@ -47,33 +47,34 @@ static void follow_up(const group_call *g)
     switch (g->verb) {
     case SRL_DIRECTORY_CREATE:
         srl__event(relay, SRL_EVENT_GROUP_CREATED, 0, channel_of(g), none, none);
-        break;
+        return SRL_OK;
     case SRL_DIRECTORY_DELETE:
         srl__event(relay, SRL_EVENT_GROUP_DELETED, 0, channel_of(g), none, none);
-        (void)srl__note_clear(relay, channel_of(g), SRL_UNSUBSCRIBE_SERVER);
-        break;
+        return srl__note_clear(relay, channel_of(g), SRL_UNSUBSCRIBE_SERVER);
     case SRL_DIRECTORY_ADD:
         srl__event(relay, SRL_EVENT_MEMBER_ADDED, 0, channel_of(g), member_of(g), none);
-        (void)srl__note_subscribe(relay, member_of(g), channel_of(g));
-        break;
+        return srl__note_subscribe(relay, member_of(g), channel_of(g));
     case SRL_DIRECTORY_REMOVE:
         srl__event(relay, SRL_EVENT_MEMBER_REMOVED, 0, channel_of(g), member_of(g), none);
-        (void)srl__note_unsubscribe(relay, member_of(g), channel_of(g), SRL_UNSUBSCRIBE_SERVER);
-        break;
+        return srl__note_unsubscribe(relay, member_of(g), channel_of(g), SRL_UNSUBSCRIBE_SERVER);
     default:
-        break;
+        return SRL_OK;
     }
 }
 
 static void changed(srl__call *call, const srl_broker_result *result)
 {
     group_call *g = SRL__CONTAINER(call, group_call, call);
+    int error = result->error;
 
-    if (result->error == SRL_OK) {
-        follow_up(g);
+    if (error == SRL_OK) {
+        error = follow_up(g);
+    }
+    if (error == SRL_ERR_UNAVAILABLE && result->error == SRL_OK) {
+        error = SRL_OK; /* a broker without notes: sessions find out by themselves */
     }
     if (g->done.plain != NULL) {
-        g->done.plain(result->error, g->user);
+        g->done.plain(error, g->user);
     }
     group_free(g);
 }

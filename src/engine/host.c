@@ -143,8 +143,10 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publi
         host->done.publish = done;
         operation = &host->call.operation;
     }
-    srl__direct_summon(relay, name);
-    error = broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, operation);
+    error = srl__direct_summon(relay, name);
+    if (error == SRL_OK) {
+        error = broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, operation);
+    }
     if (error == SRL_OK) {
         srl__event(relay, SRL_EVENT_PUBLISHED, 0, name, srl__slice_of("", 0), srl__slice_of("", 0));
         return SRL_OK;

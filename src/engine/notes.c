@@ -135,6 +135,12 @@ static void apply(srl_relay *relay, const note *n)
     }
 }
 
+/* There is memory for strings only if one of them has escapes. */
+static srl__slice text_of(const srl__json_value *value, const srl__buf *strings, size_t at)
+{
+    return srl__json_to_string(value, strings->data != NULL ? strings->data + at : NULL);
+}
+
 void srl__note_arrived(srl_relay *relay, srl__slice text)
 {
     srl__json_value v[N_COUNT];
@@ -147,13 +153,13 @@ void srl__note_arrived(srl_relay *relay, srl__slice text)
         return; /* of another version, or not ours */
     }
     srl__buf_init(&strings, &relay->alloc, text.len * 4 + 1);
-    if (srl__buf_reserve(&strings, text.len * 4) != SRL_OK) {
+    if (memchr(text.data, '\\', text.len) != NULL && srl__buf_reserve(&strings, text.len * 4) != SRL_OK) {
         return;
     }
-    n.verb = srl__json_to_string(&v[N_DO], strings.data);
-    n.user = srl__json_to_string(&v[N_USER], strings.data + text.len);
-    n.channel = srl__json_to_string(&v[N_CHANNEL], strings.data + text.len * 2);
-    n.reason = srl__json_to_string(&v[N_REASON], strings.data + text.len * 3);
+    n.verb = text_of(&v[N_DO], &strings, 0);
+    n.user = text_of(&v[N_USER], &strings, text.len);
+    n.channel = text_of(&v[N_CHANNEL], &strings, text.len * 2);
+    n.reason = text_of(&v[N_REASON], &strings, text.len * 3);
     n.code = srl__json_to_u64(&v[N_CODE], &code) && code <= UINT16_MAX ? (uint32_t)code : 0;
     apply(relay, &n);
     srl__buf_free(&strings);

@@ -89,10 +89,12 @@ void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data
     }
     publication.data = data.data;
     publication.data_len = data.len;
-    srl__direct_summon(relay, to->channel);
     publication.time_ms = srl__relay_wall_ms(relay);
-    error = srl__broker_ops_of(relay->broker)
-                ->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, &command->call.operation);
+    error = srl__direct_summon(relay, to->channel);
+    if (error == SRL_OK) {
+        error = srl__broker_ops_of(relay->broker)
+                    ->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, &command->call.operation);
+    }
     if (error != SRL_OK) {
         srl__waiting_command_refuse(command, error);
     }

@@ -98,6 +98,7 @@ struct srl_relay {
     void *shutdown_user;
     srl__alarm shutdown_alarm;
 
+    uint32_t live_rooms; /* with at least one subscriber */
     uint64_t subscriptions;
     uint64_t publications;
     uint64_t deliveries;

@@ -56,7 +56,6 @@ static void room_close(srl__room *room)
     }
     room->closed = 1;
     srl__alarm_cancel(relay, &room->alarm);
-    srl__event(relay, SRL_EVENT_ROOM_REMOVED, 0, srl__room_name(room), srl__slice_of("", 0), srl__slice_of("", 0));
     (void)srl__map_remove(&relay->rooms, srl__room_name(room));
     if (relay->link != NULL) {
         srl__broker_ops_of(relay->broker)->unsubscribe(relay->link, room->name, room->name_len, room);
@@ -154,7 +153,6 @@ int srl__room_open(srl_relay *relay, srl__slice channel, srl__room **out)
         room_free(room);
         return SRL_ERR_NOMEM;
     }
-    srl__event(relay, SRL_EVENT_ROOM_CREATED, 0, channel, srl__slice_of("", 0), srl__slice_of("", 0));
     room->pins = 2; /* the caller and the broker's answer */
     srl__call_begin(relay, &room->opening, room_opened);
     wanted = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
@@ -205,6 +203,21 @@ bool srl__room_reserve(srl__room *room)
     return true;
 }
 
+static void tell_of(const srl__room *room, srl_event_type type)
+{
+    srl__slice none = srl__slice_of("", 0);
+
+    srl__event(room->relay, type, 0, srl__room_name(room), none, none);
+}
+
+void srl__room_left(srl__room *room)
+{
+    if (room->member_count == 0) {
+        room->relay->live_rooms--;
+        tell_of(room, SRL_EVENT_ROOM_REMOVED);
+    }
+}
+
 void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription)
 {
     srl__fanout_flush(room);
@@ -212,6 +225,10 @@ void srl__room_add_member(srl__room *room, srl_session *session, srl__subscripti
     subscription->live = 1;
     subscription->is.attendance = NULL;
     srl__room_plan_check(room);
+    if (room->member_count == 0) {
+        room->relay->live_rooms++;
+        tell_of(room, SRL_EVENT_ROOM_CREATED);
+    }
     room->members[room->member_count++] = session;
     room->relay->subscriptions++;
 }

@@ -75,6 +75,8 @@ void srl__room_unpin(srl__room *room);
 bool srl__room_reserve(srl__room *room);
 void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription);
 void srl__room_remove_member(srl__room *room, srl_session *session, srl__subscription *subscription);
+/* Behind all that follows from a removal: if it was the last member, that is an event of its own. */
+void srl__room_left(srl__room *room);
 
 /* Whether a member is to be left out when joins and leaves are told. */
 void srl__room_set_quiet(srl__room *room, srl__subscription *subscription, bool quiet);

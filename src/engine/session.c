@@ -353,7 +353,7 @@ void srl__session_accept(srl_session *session, const srl__reply_to *to, srl__sli
     };
 
     if (refused >= SRL_DISCONNECT_CLOSED) {
-        srl__event_limit(session, srl__slice_of("", 0), "max_user_sessions");
+        srl__event(relay, SRL_EVENT_LIMIT_HIT, 0, srl__slice_of("", 0), user_id, SRL__LIT("max_user_sessions"));
         srl__session_disconnect(session, refused, srl__slice_of("", 0));
         return;
     }

@@ -7,7 +7,7 @@ int srl_relay_stats(const srl_relay *relay, srl_stats *out)
 {
     srl_stats stats = {
         .size = out->size,
-        .rooms = relay->rooms.count,
+        .rooms = relay->live_rooms,
         .sessions = relay->open_sessions,
         .users = relay->users.count,
         .subscriptions = relay->subscriptions,

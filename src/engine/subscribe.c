@@ -100,6 +100,9 @@ void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscri
         return;
     }
     error = srl__room_open(session->relay, channel, &room);
+    if (error == SRL_ERR_LIMIT) {
+        srl__event_limit(session, channel, "max_rooms");
+    }
     if (error != SRL_OK) {
         refuse(session, &to, error == SRL_ERR_LIMIT ? SRL_REPLY_LIMIT_EXCEEDED : srl__reply_code_of(error));
         return;
@@ -123,15 +126,30 @@ static void let_in(srl_session *session, srl__slice channel)
     }
 }
 
+/* The client does not know what it misses: when memory is short it has to come back. */
+static void cannot_be_put(srl_session *session, srl__slice channel, int error)
+{
+    if (error == SRL_ERR_LIMIT) {
+        srl__event_limit(session, channel, "max_rooms");
+    } else if (error == SRL_ERR_NOMEM) {
+        srl__session_doom(session, SRL_DISCONNECT_INSUFFICIENT_STATE);
+    }
+}
+
 void srl__subscribe_by_server(srl_session *session, srl__slice channel)
 {
     srl__subscribe_wish wish = {0};
     srl__room *room = NULL;
     srl__joining *joining = NULL;
+    int error = SRL_OK;
 
     let_in(session, channel);
-    if (session->state != SRL__SESSION_CONNECTED || srl__subscribe_check(session, channel) != 0 ||
-        srl__room_open(session->relay, channel, &room) != SRL_OK) {
+    if (session->state != SRL__SESSION_CONNECTED || srl__subscribe_check(session, channel) != 0) {
+        return;
+    }
+    error = srl__room_open(session->relay, channel, &room);
+    if (error != SRL_OK) {
+        cannot_be_put(session, channel, error);
         return;
     }
     joining = room->closed ? NULL : join(session, room, &wish);
@@ -140,6 +158,8 @@ void srl__subscribe_by_server(srl_session *session, srl__slice channel)
         if (room->open) {
             srl__joining_proceed(joining);
         }
+    } else if (!room->closed) {
+        cannot_be_put(session, channel, SRL_ERR_NOMEM);
     }
     srl__room_unpin(room);
 }
@@ -188,6 +208,7 @@ bool srl__unsubscribe(srl_session *session, srl__room *room, uint32_t code)
     }
     if (was.live) {
         srl__attendance_end(was.is.attendance);
+        srl__room_left(room);
     }
     srl__room_unpin(room);
     return true;

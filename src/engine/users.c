@@ -31,6 +31,12 @@ static int usable_in(srl_relay *relay, srl__slice user, srl__slice channel)
     return error;
 }
 
+/* Codes travel in 16 bits; 0 and what does not fit stand for the usual one. */
+static uint32_t code_or(uint32_t code, uint32_t usual)
+{
+    return code != 0 && code <= UINT16_MAX ? code : usual;
+}
+
 int srl_relay_subscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
                              size_t channel_len)
 {
@@ -55,7 +61,7 @@ int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_t user_l
 
     if (error == SRL_OK) {
         srl__relay_enter(relay);
-        error = srl__note_unsubscribe(relay, id, name, code != 0 ? code : SRL_UNSUBSCRIBE_SERVER);
+        error = srl__note_unsubscribe(relay, id, name, code_or(code, SRL_UNSUBSCRIBE_SERVER));
         srl__relay_leave(relay);
     }
     return error;
@@ -69,7 +75,7 @@ int srl_relay_disconnect_user(srl_relay *relay, const char *user, size_t user_le
 
     if (error == SRL_OK) {
         srl__relay_enter(relay);
-        error = srl__note_disconnect(relay, id, code != 0 ? code : SRL_DISCONNECT_FORCE_DISCONNECT,
+        error = srl__note_disconnect(relay, id, code_or(code, SRL_DISCONNECT_FORCE_DISCONNECT),
                                      srl__slice_of(reason, reason != NULL ? reason_len : 0));
         srl__relay_leave(relay);
     }
@@ -221,28 +227,84 @@ static bool channel_matches(const srl__pattern *pattern, srl__slice channel)
     return channel.len == 0;
 }
 
+/* The same for rooms. */
+typedef struct room_list {
+    srl__room **rooms;
+    uint32_t count;
+    uint32_t capacity;
+} room_list;
+
+static bool add_room(srl_relay *relay, room_list *list, srl__room *room)
+{
+    void *rooms = list->rooms;
+
+    if (list->count == list->capacity) {
+        if (!srl__grow_array(&relay->alloc, &rooms, &list->capacity, list->count + 1, UINT32_MAX,
+                             sizeof(*list->rooms))) {
+            return false;
+        }
+        list->rooms = rooms;
+    }
+    srl__room_pin(room);
+    list->rooms[list->count++] = room;
+    return true;
+}
+
+/* Those with subscribers that match; NULL matches all. False when out of memory. */
+static bool collect_rooms(srl_relay *relay, room_list *list, const srl__pattern *pattern)
+{
+    uint32_t cursor = 0;
+    srl__room *room = NULL;
+
+    while ((room = srl__map_next(&relay->rooms, &cursor)) != NULL) {
+        if (room->member_count > 0 && (pattern == NULL || channel_matches(pattern, srl__room_name(room))) &&
+            !add_room(relay, list, room)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int32_t show_rooms(room_list *list, srl_channel_fn each, void *user)
+{
+    int32_t shown = 0;
+    bool go_on = true;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        srl__room *room = list->rooms[i];
+
+        if (go_on && room->member_count > 0) {
+            shown++;
+            go_on = each(room->name, room->name_len, room->member_count, user) == 0;
+        }
+    }
+    return shown;
+}
+
+static void release_rooms(srl_relay *relay, room_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        srl__room_unpin(list->rooms[i]);
+    }
+    srl__free(&relay->alloc, list->rooms, list->capacity * sizeof(*list->rooms));
+}
+
 int32_t srl_relay_each_channel(srl_relay *relay, const char *pattern, size_t pattern_len, srl_channel_fn each,
                                void *user)
 {
     srl__pattern parsed;
     srl__why why;
-    uint32_t cursor = 0;
-    int32_t shown = 0;
-    bool go_on = true;
-    srl__room *room = NULL;
+    room_list list = {0};
+    int32_t shown = SRL_ERR_NOMEM;
 
     if (pattern_len > 0 && srl__pattern_parse(srl__slice_of(pattern, pattern_len), &parsed, &why) != SRL_OK) {
-        return SRL_ERR_INVALID;
+        return srl__relay_fail(relay, SRL_ERR_INVALID, why.text);
     }
     srl__relay_enter(relay);
-    while (go_on && (room = srl__map_next(&relay->rooms, &cursor)) != NULL) {
-        if (pattern_len == 0 || channel_matches(&parsed, srl__room_name(room))) {
-            srl__room_pin(room);
-            go_on = each(room->name, room->name_len, room->member_count, user) == 0;
-            srl__room_unpin(room);
-            shown++;
-        }
+    if (collect_rooms(relay, &list, pattern_len > 0 ? &parsed : NULL)) {
+        shown = show_rooms(&list, each, user);
     }
+    release_rooms(relay, &list);
     srl__relay_leave(relay);
     return shown;
 }

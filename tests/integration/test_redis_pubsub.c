@@ -155,9 +155,9 @@ static void messages_of_all_kinds_arrive(void **state)
     }
 }
 
-static char (*make_names(size_t count))[16]
+static char (*make_names(size_t count))[24]
 {
-    char(*names)[16] = calloc(count, sizeof(*names));
+    char(*names)[24] = calloc(count, sizeof(*names));
     assert_non_null(names);
     for (size_t i = 0; i < count; i++) {
         snprintf(names[i], sizeof(names[i]), "c%zu", i);
@@ -171,7 +171,7 @@ static void many_channels_go_in_batches_and_come_back(void **state)
     listener l;
     settled s = {0};
     char line[64];
-    char(*names)[16] = make_names(COUNT);
+    char(*names)[24] = make_names(COUNT);
     const char **pointers = calloc(COUNT, sizeof(*pointers));
     (void)state;
     assert_non_null(pointers);
