@@ -4,7 +4,7 @@ import { askForGroup, showPeople as fillPeople } from './people.js';
 import { Room, avatar, element, eventOf } from './room.js';
 
 const HISTORY_PAGE = 100;
-const ACK_DELAY = 200;
+const ACK_PAUSE = 300;
 const NEAR_BOTTOM = 60;
 const PRESENCE_EVERY = 30000;
 const LISTS = { public: 'rooms', chat: 'rooms', group: 'groups', dm: 'dms' };
@@ -212,8 +212,10 @@ function placed(room, { offset, recovered, unread = 0 }) {
   if (!recovered) {
     room.top = offset;
     room.seen = offset - unread;
+    room.acked = unread === offset ? -1 : room.seen;
     if (unread === offset && (room.kind === 'chat' || room.kind === 'public')) skipOldMessages(room, offset);
   }
+  if (recovered) read(room, room.seen);
   if (room === active) showHead();
   showUnread();
 }
@@ -222,7 +224,9 @@ function placed(room, { offset, recovered, unread = 0 }) {
 async function skipOldMessages(room, offset) {
   if (me === '') return;
   const { epoch } = await room.channel.unread().catch(() => ({}));
-  if (epoch === '') read(room, offset);
+  if (epoch !== '') return;
+  read(room, offset);
+  showUnread();
 }
 
 async function synchronize(room, { wasRecovering, recovered, missed }) {
@@ -252,22 +256,28 @@ function received(room, publication) {
     if (event) showPeople();
     showJump();
   }
-  showUnread();
+  if (room !== active || room.unread > 0) showUnread();
 }
 
 /* ---- what was read ---- */
 
-/** The user has read everything up to this offset. */
+/** The user has read everything up to this offset; the broker is told, but not of each message by itself. */
 function read(room, offset) {
   room.seen = Math.max(room.seen, offset);
-  if (me === '' || room.ackTimer || room.acked >= room.seen) return;
+  if (room.ackTimer || !acknowledge(room)) return;
   room.ackTimer = setTimeout(() => {
     room.ackTimer = null;
-    if (!room.channel.subscribed) return;
-    const { seen } = room;
-    room.acked = seen;
-    room.channel.ack(seen).catch(() => (room.acked = -1));
-  }, ACK_DELAY);
+    read(room, room.seen);
+  }, ACK_PAUSE);
+}
+
+function acknowledge(room) {
+  if (me === '' || !room.channel.subscribed || room.acked >= room.seen) return false;
+  room.acked = room.seen;
+  room.channel.ack(room.seen).catch((error) => {
+    if (!(error instanceof RelayError)) room.acked = -1;
+  });
+  return true;
 }
 
 /** The open room is being looked at: draw the line above what is new, and it is new no longer. */
@@ -645,6 +655,7 @@ function wire() {
     moveRoom(event.key === 'ArrowUp' ? -1 : 1);
   });
   document.addEventListener('visibilitychange', looked);
+  globalThis.addEventListener('pagehide', () => rooms.forEach(acknowledge));
   new ResizeObserver(() => active?.atBottom && toBottom()).observe($('scroll'));
 }
 

@@ -65,7 +65,7 @@ function partnerIn(name, me) {
 }
 
 export class Room {
-  entries = []; // { offset, user, text, time, node, day }; no time: a line that is no message, { offset, event, node }
+  entries = []; // { offset, user, text, time, node, day }; an event has no user and text; a note has only a node
   people = new Map(); // user -> sessions; '' stands for the guests
   pending = new Map(); // id -> { data, node, sending } of own messages without an answer yet
   top = 0; // the newest offset there is
@@ -155,6 +155,7 @@ export class Room {
   /** Offsets begin anew: what is here stays, as another time's. */
   restart() {
     this.newest = this.top = this.seen = 0;
+    this.acked = -1;
     this.complete = true;
   }
 
@@ -190,7 +191,7 @@ export class Room {
   #entry(publication) {
     const { offset, data, info, time } = publication;
     const event = eventOf(publication);
-    if (event) return { offset, event, node: element('li', 'note', EVENTS[event.event](event)) };
+    if (event) return { offset, event, time: time ?? Date.now(), node: element('li', 'note', EVENTS[event.event](event)) };
     const entry = { offset, user: info?.user ?? null, text: textOf(data), time: time ?? Date.now() };
     entry.moderator = info?.info?.moderator === true;
     entry.node = this.#node(entry);
@@ -259,7 +260,7 @@ export class Room {
     const previous = this.entries[index - 1];
     entry.node.classList.toggle(
       'continued',
-      sameDay === true && previous === before && before.user === entry.user && entry.time - before.time < SAME_SPEAKER_MS,
+      sameDay === true && previous === before && !entry.event && before.user === entry.user && entry.time - before.time < SAME_SPEAKER_MS,
     );
   }
 }

@@ -206,6 +206,9 @@ SRL_API void srl_node_deliver(srl_node *node, void *room, int kind, const srl_pu
 /** A note that a node gave to `control`; on the relay's thread. */
 SRL_API void srl_node_control(srl_node *node, const char *note, size_t note_len);
 
+/** The broker can be reached from now on (1), or cannot (0): the host is told by an event; on the relay's thread. */
+SRL_API void srl_node_report(srl_node *node, int is_up);
+
 /** Have `process` called soon on the relay's thread; from any thread. */
 SRL_API void srl_node_wake(srl_node *node);
 

@@ -95,6 +95,11 @@ void srl_node_control(srl_node *node, const char *note, size_t note_len)
     node->control(node, srl__slice_of(note, note_len));
 }
 
+void srl_node_report(srl_node *node, int is_up)
+{
+    node->report(node, is_up != 0);
+}
+
 void srl_node_wake(srl_node *node)
 {
     node->wake(node);

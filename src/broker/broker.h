@@ -16,6 +16,7 @@ struct srl_operation {
 struct srl_node {
     void (*deliver)(srl_node *node, void *room, int kind, const srl_publication *publication, srl__slice epoch);
     void (*control)(srl_node *node, srl__slice note);
+    void (*report)(srl_node *node, bool is_up);
     void (*wake)(srl_node *node); /* any thread */
     void (*set_timer)(srl_node *node, uint64_t due_ms);
     const srl_platform *platform;

@@ -197,6 +197,16 @@ static void node_control(srl_node *node, srl__slice note)
     srl__relay_leave(relay);
 }
 
+static void node_report(srl_node *node, bool is_up)
+{
+    srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
+    srl__slice none = srl__slice_of("", 0);
+
+    srl__relay_enter(relay);
+    srl__event(relay, is_up ? SRL_EVENT_BROKER_UP : SRL_EVENT_BROKER_DOWN, 0, none, none, none);
+    srl__relay_leave(relay);
+}
+
 static void node_wake(srl_node *node)
 {
     srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
@@ -254,6 +264,7 @@ static void init_members(srl_relay *relay, const srl_options *options)
     relay->armed_ms = SRL__TIMERS_NEVER;
     relay->node.deliver = node_deliver;
     relay->node.control = node_control;
+    relay->node.report = node_report;
     relay->node.wake = node_wake;
     relay->node.set_timer = node_set_timer;
     relay->node_platform.size = sizeof(relay->node_platform);

@@ -129,6 +129,21 @@ static void ready_made(guest *g, input *in)
     (void)test_client_command(g->client, types[what & 7], name, data);
 }
 
+/* What groups, positions and calls of the application add. */
+static void ready_made_too(guest *g, input *in)
+{
+    static const char *const types[] = {"ack", "unread", "rpc", "subscribe"};
+    unsigned what = next(in);
+    char data[96];
+
+    (void)snprintf(data, sizeof(data), "{\"offset\":%u,\"recover\":%s,\"method\":\"m\",\"data\":%u}", what >> 4 & 3,
+                   what & 0x40 ? "true" : "false", what);
+    if ((what & 3) == 3 || (what & 0x80) != 0) {
+        (void)snprintf(data, sizeof(data), "{\"recover\":%s}", what & 0x40 ? "true" : "false");
+    }
+    (void)test_client_command(g->client, types[what & 3], names[what >> 2 & 1], data);
+}
+
 static void answer(world *w, unsigned how)
 {
     srl_request *request = test_relay_request(&w->home);
@@ -161,6 +176,67 @@ static void broker_works(world *w, unsigned how)
         broker_delay_deliver_at(b, (how >> 2) % b->delivery_count);
     } else if ((how & 3) == 3) {
         broker_delay_flush(b);
+    }
+}
+
+static void told(int error, void *user)
+{
+    (void)error;
+    (void)user;
+}
+
+static int leave_or_close(srl_session *session, void *user)
+{
+    unsigned how = *(unsigned *)user;
+
+    if ((how & 1) != 0) {
+        (void)srl_session_unsubscribe(session, names[how >> 1 & 1], 1, 0);
+    } else {
+        srl_session_disconnect(session, 0, NULL, 0);
+    }
+    return (int)(how >> 2 & 1);
+}
+
+/* What the host does with users and groups: "a" may become one and cease to be. */
+static void host_acts_too(world *w, unsigned how)
+{
+    srl_relay *relay = w->home.relay;
+    const char *name = names[how >> 3 & 1];
+    char user[3] = {'u', (char)('0' + (how >> 4 & 3)), '\0'};
+    unsigned rest = how >> 3;
+    srl_options *options = NULL;
+
+    switch (how & 7) {
+    case 0:
+        (void)srl_room_create(relay, name, 1, "", 0, told, NULL);
+        break;
+    case 1:
+        (void)srl_room_delete(relay, name, 1, told, NULL);
+        break;
+    case 2:
+        (void)srl_room_add_member(relay, name, 1, user, 2, told, NULL);
+        break;
+    case 3:
+        (void)srl_room_remove_member(relay, name, 1, user, 2, told, NULL);
+        break;
+    case 4:
+        (void)srl_relay_subscribe_user(relay, user, 2, name, 1);
+        break;
+    case 5:
+        (void)srl_relay_unsubscribe_user(relay, user, 2, name, 1, 0);
+        break;
+    case 6:
+        (void)srl_relay_each_user_session(relay, user, 2, leave_or_close, &rest);
+        break;
+    default:
+        REQUIRE(srl_options_create(&options) == SRL_OK);
+        REQUIRE(srl_options_set(options, "history_size", "50") == SRL_OK);
+        REQUIRE(srl_options_set(options, "positions", how & 0x40 ? "ack" : "delivery") == SRL_OK);
+        REQUIRE(srl_options_set(options, "room", how & 0x20 ? "group" : "open") == SRL_OK);
+        REQUIRE(srl_options_set(options, "publish", "true") == SRL_OK);
+        REQUIRE(srl_relay_set_namespace(relay, name, 1, options) == SRL_OK);
+        srl_options_destroy(options);
+        break;
     }
 }
 
@@ -233,8 +309,10 @@ static void step(world *w, input *in)
         raw_bytes(g, in);
         break;
     case 1:
-    case 2:
         ready_made(g, in);
+        break;
+    case 2:
+        ((what & 8) != 0 ? ready_made_too : ready_made)(g, in);
         break;
     case 3:
         transport_acts(w, g, next(in));
@@ -247,7 +325,7 @@ static void step(world *w, input *in)
         broker_works(w, next(in));
         break;
     default:
-        host_acts(w, next(in));
+        ((what & 8) != 0 ? host_acts_too : host_acts)(w, next(in));
         break;
     }
 }
@@ -259,7 +337,7 @@ static void begin(world *w, unsigned how)
     broker_delay_init(&w->broker, &w->home.memory.table);
     REQUIRE(srl_options_set_broker(w->home.options, w->broker.broker) == SRL_OK);
     broker_delay_end(&w->broker);
-    w->home.hooks = how & 1 ? TEST_CONNECT | TEST_SUBSCRIBE | TEST_PUBLISH : TEST_CONNECT;
+    w->home.hooks = how & 1 ? TEST_CONNECT | TEST_SUBSCRIBE | TEST_PUBLISH | TEST_RPC : TEST_CONNECT;
     w->home.hold = how & 2 ? w->home.hooks : 0;
     w->broker.hold = how & 4 ? DELAY_EVERYTHING : 0;
     w->broker.hold_deliveries = (how & 8) != 0;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "engine/relay.h"
 #include "helpers/broker_delay.h"
 #include "helpers/rules.h"
 
@@ -41,6 +42,21 @@ static uint64_t times(const test_relay *home, srl_event_type type)
 
     assert_int_equal(srl_relay_stats(home->relay, &stats), SRL_OK);
     return stats.events[type];
+}
+
+static void the_broker_goes_and_comes(void **state)
+{
+    scene s;
+    (void)state;
+
+    begin(&s);
+    srl_node_report(&s.home.relay->node, 0);
+    see_log(&s, "broker_down   0 \n");
+    srl_node_report(&s.home.relay->node, 1);
+    see_log(&s, "broker_up   0 \n");
+    assert_int_equal(times(&s.home, SRL_EVENT_BROKER_DOWN), 1);
+    assert_int_equal(times(&s.home, SRL_EVENT_BROKER_UP), 1);
+    test_relay_end(&s.home);
 }
 
 static void each_event_once_in_order(void **state)
@@ -434,7 +450,8 @@ static void metrics_line_by_line(void **state)
             assert_memory_equal(line + 7, family, strlen(family));
             assert_true(strcmp(type, " counter") == 0 || strcmp(type, " gauge") == 0);
             memcpy(typed, family, sizeof(typed));
-            assert_int_equal(strcmp(type, " counter") == 0, strstr(family, "_total") != NULL || strstr(family, "uptime"));
+            assert_int_equal(strcmp(type, " counter") == 0,
+                             strstr(family, "_total") != NULL || strstr(family, "uptime"));
         } else {
             assert_string_equal(typed, family);
             check_sample(line, family);
@@ -450,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_event_once_in_order),
+        cmocka_unit_test(the_broker_goes_and_comes),
         cmocka_unit_test(limits),
         cmocka_unit_test(slow_clients),
         cmocka_unit_test(rooms_that_fail_are_balanced),

@@ -22,9 +22,8 @@ static void begin_with(scene *s, unsigned hooks, unsigned hold)
     test_relay_init(&s->home);
     s->home.hooks = hooks;
     s->home.hold = hold;
-    assert_int_equal(test_relay_start(&s->home, "allow_anonymous", "true", "history_size", "10", "presence", "true",
-                                      NULL),
-                     SRL_OK);
+    assert_int_equal(
+        test_relay_start(&s->home, "allow_anonymous", "true", "history_size", "10", "presence", "true", NULL), SRL_OK);
     s->policy = new_policy(&s->home);
 }
 

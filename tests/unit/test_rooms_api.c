@@ -506,8 +506,9 @@ static void the_name_of_two(void **state)
 
 static void only_the_two_enter(void **state)
 {
-    static const char *const wrong[] = {"dm:bob,ann", "dm:ann,ann", "dm:ann", "dm:ann,", "dm:,ann", "dm:ann,bob,cyd",
-                                        "dm:ann,bob%", "dm:ann,bob%2", "dm:ann,%62ob", "dm:%61nn,bob", "dm:"};
+    static const char *const wrong[] = {"dm:bob,ann",   "dm:ann,ann",     "dm:ann",      "dm:ann,",
+                                        "dm:,ann",      "dm:ann,bob,cyd", "dm:ann,bob%", "dm:ann,bob%2",
+                                        "dm:ann,%62ob", "dm:%61nn,bob",   "dm:"};
     test_relay home;
     test_client *ann;
     test_client *odd;
@@ -558,7 +559,8 @@ static void the_other_side_is_reached(void **state)
     see(ann[1], MESSAGE);
     for (int i = 0; i < 2; i++) {
         see(bob[i], "{\"push\":{\"type\":\"subscribe\",\"channel\":\"dm:ann,bob\",*\"unread\":0*");
-        see(bob[i], "{\"push\":{\"type\":\"message\",\"channel\":\"dm:ann,bob\",\"data\":{\"offset\":1,*\"user\":\"ann\"*");
+        see(bob[i],
+            "{\"push\":{\"type\":\"message\",\"channel\":\"dm:ann,bob\",\"data\":{\"offset\":1,*\"user\":\"ann\"*");
     }
     assert_int_equal(test_client_command(bob[0], "unsubscribe", "dm:ann,bob", NULL), SRL_OK);
     see(bob[0], YES);

@@ -22,9 +22,9 @@ static test_client *begin(test_relay *home, unsigned hold)
 
 static void call(test_client *c, const char *data)
 {
-    assert_int_equal(test_client_sendf(c, "{\"id\":%llu,\"type\":\"rpc\",\"data\":%s}",
-                                       (unsigned long long)++c->last_id, data),
-                     SRL_OK);
+    assert_int_equal(
+        test_client_sendf(c, "{\"id\":%llu,\"type\":\"rpc\",\"data\":%s}", (unsigned long long)++c->last_id, data),
+        SRL_OK);
 }
 
 static void without_a_hook(void **state)
@@ -96,8 +96,8 @@ static void each_answer(void **state)
 
 static void bad_calls(void **state)
 {
-    static const char *const bad[] = {"{}", "{\"method\":\"\"}", "{\"method\":null}", "{\"method\":1}", "[]", "null",
-                                      "{\"data\":1}"};
+    static const char *const bad[] = {"{}",   "{\"method\":\"\"}", "{\"method\":null}", "{\"method\":1}", "[]",
+                                      "null", "{\"data\":1}"};
     test_relay home;
     test_client *c = begin(&home, 0);
     (void)state;

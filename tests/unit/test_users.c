@@ -504,18 +504,12 @@ static void no_memory_for_a_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(subscribed_on_every_relay),
-        cmocka_unit_test(disconnected_on_every_relay),
-        cmocka_unit_test(odd_codes_and_reasons),
-        cmocka_unit_test(what_is_refused),
-        cmocka_unit_test(a_full_channel_stays_full),
-        cmocka_unit_test(on_two_threads),
-        cmocka_unit_test(sessions_of_a_user),
-        cmocka_unit_test(sessions_without_a_user),
-        cmocka_unit_test(subscribers_of_a_channel),
-        cmocka_unit_test(channels_that_match),
-        cmocka_unit_test(channels_come_and_go),
-        cmocka_unit_test(empty_rooms_are_not_shown),
+        cmocka_unit_test(subscribed_on_every_relay), cmocka_unit_test(disconnected_on_every_relay),
+        cmocka_unit_test(odd_codes_and_reasons),     cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(a_full_channel_stays_full), cmocka_unit_test(on_two_threads),
+        cmocka_unit_test(sessions_of_a_user),        cmocka_unit_test(sessions_without_a_user),
+        cmocka_unit_test(subscribers_of_a_channel),  cmocka_unit_test(channels_that_match),
+        cmocka_unit_test(channels_come_and_go),      cmocka_unit_test(empty_rooms_are_not_shown),
         cmocka_unit_test(no_memory_for_a_list),
     };
 

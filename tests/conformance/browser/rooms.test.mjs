@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { ChatServer } from '../server.mjs';
 import { launch, screenshot } from './chromium.mjs';
 
+const ACKED = 600; // the page has told the broker what was read
 let server;
 let browser;
 const errors = [];
@@ -121,6 +122,7 @@ test('a direct message: the other one sees it in another room, and after having 
   await finn.waitForSelector('.unread-line');
   await say(finn, 'For you always.');
   await hears(emma, 'For you always.');
+  await finn.waitForTimeout(ACKED);
   await close(finn);
 
   await say(emma, 'Where have you gone?');
@@ -150,8 +152,7 @@ test('unread counts survive a reload, and so does having read', async () => {
   await enter(hana, 'counting');
   await hana.waitForSelector('.unread-line');
   assert.deepEqual(await hana.locator('.unread-line ~ .message .text').allTextContents(), ['two', 'three']);
-  const acked = hana.waitForTimeout(600);
-  await acked;
+  await hana.waitForTimeout(ACKED);
   await enter(hana, 'lobby');
   await hana.reload();
   await hana.waitForSelector('#status[data-state=connected]');

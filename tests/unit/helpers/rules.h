@@ -78,8 +78,8 @@ static inline void set_rule(srl_permissions *policy, const char *pattern, uint32
 static inline void set_override(srl_permissions *policy, const char *user, const char *pattern, uint32_t allow,
                                 uint32_t deny)
 {
-    assert_int_equal(
-        srl_permissions_set_override(policy, user, strlen(user), pattern, strlen(pattern), allow, deny), SRL_OK);
+    assert_int_equal(srl_permissions_set_override(policy, user, strlen(user), pattern, strlen(pattern), allow, deny),
+                     SRL_OK);
 }
 
 static inline void set_role(srl_permissions *policy, const char *role, uint32_t granted)
@@ -90,17 +90,17 @@ static inline void set_role(srl_permissions *policy, const char *role, uint32_t 
 /* Send a command and see what comes next. */
 #define asks(client, type, channel, data, pattern)                                                                     \
     do {                                                                                                               \
-        assert_int_equal(test_client_command((client), (type), (channel), (data)), SRL_OK);                           \
+        assert_int_equal(test_client_command((client), (type), (channel), (data)), SRL_OK);                            \
         see((client), (pattern));                                                                                      \
     } while (0)
 
-#define YES         "{\"reply\":{*\"data\":{*"
-#define NO(code)    "{\"reply\":{*\"error\":{\"code\":" #code ",*"
-#define OUT(code)   "{\"push\":{\"type\":\"unsubscribe\",*\"data\":{\"code\":" #code ",*"
-#define IN          "{\"push\":{\"type\":\"subscribe\",*"
-#define MESSAGE     "{\"push\":{\"type\":\"message\",*"
-#define SAY         "{\"data\":1}"
-#define TEXT(text)  (text), strlen(text)
+#define YES        "{\"reply\":{*\"data\":{*"
+#define NO(code)   "{\"reply\":{*\"error\":{\"code\":" #code ",*"
+#define OUT(code)  "{\"push\":{\"type\":\"unsubscribe\",*\"data\":{\"code\":" #code ",*"
+#define IN         "{\"push\":{\"type\":\"subscribe\",*"
+#define MESSAGE    "{\"push\":{\"type\":\"message\",*"
+#define SAY        "{\"data\":1}"
+#define TEXT(text) (text), strlen(text)
 
 /* What a callback with an error was given. */
 typedef struct outcome {
