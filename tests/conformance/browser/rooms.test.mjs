@@ -220,12 +220,12 @@ test('a moderator removes somebody from a group: it disappears, with a word why'
   await titled(lena, 'Staff');
   await person(admin, 'lena').hover();
   await person(admin, 'lena').locator('.remove').click();
-  await lena.waitForSelector('#banner:has-text("no longer in the group \u201cStaff\u201d. A moderator removed you")');
+  await lena.waitForSelector('#banner:has-text("no longer in the group \u201cStaff\u201d. A moderator removed you")', { state: 'attached' });
   await titled(lena, 'lobby');
   assert.equal(await lena.locator('#groups li').count(), 0);
   await admin.fill('#add-member-name', 'lena');
   await admin.press('#add-member-name', 'Enter');
-  await admin.waitForSelector('#banner:has-text("a moderator has removed this user")');
+  await admin.waitForSelector('#banner:has-text("a moderator has removed this user")', { state: 'attached' });
   await close(admin, lena);
 });
 
