@@ -427,7 +427,6 @@ function newId() {
 function send(room, text) {
   const id = newId();
   room.addPending(id, { text, id });
-  room.atBottom = true;
   toBottom();
   sendPending(room);
 }
@@ -461,8 +460,15 @@ function growComposer() {
 
 /* ---- showing ---- */
 
+let scrolling = 0;
+
+// Once per frame, however many messages came in.
 function toBottom() {
-  $('scroll').scrollTop = $('scroll').scrollHeight;
+  active.atBottom = true;
+  scrolling ||= requestAnimationFrame(() => {
+    scrolling = 0;
+    if (active.atBottom) $('scroll').scrollTop = $('scroll').scrollHeight;
+  });
 }
 
 function showOlder() {
