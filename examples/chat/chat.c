@@ -26,6 +26,7 @@
 #define FRAMES_PER_CALL 256
 #define NEWS_EVERY_MS   60000
 #define GRACE_MS        3000
+#define PRESENCE_TTL_MS 15000 /* who was on a chat that crashed is gone after this */
 
 typedef struct chat_app {
     srl_relay *relay;
@@ -78,6 +79,35 @@ static int set_options(srl_options *options, const chat_args *args)
     return error;
 }
 
+/* With --redis this chat is one of any number of processes that are one chat. */
+static int set_broker(srl_options *options, const chat_args *args)
+{
+    srl_redis_options *redis;
+    srl_redis_broker_config config;
+    srl_broker *broker;
+    if (!args->redis)
+        return 0;
+    int error = srl_redis_options_create(args->redis, strlen(args->redis), &redis);
+    if (error != 0) {
+        fprintf(stderr, "chat: --redis: %s\n", redis ? srl_redis_options_last_error(redis) : srl_error_text(error));
+        srl_redis_options_destroy(redis);
+        return error;
+    }
+    srl_redis_broker_config_init(&config, sizeof config);
+    config.prefix = "chat";
+    config.prefix_len = 4;
+    config.presence_ttl_ms = PRESENCE_TTL_MS;
+    error = srl_redis_broker_create(redis, &config, &broker);
+    srl_redis_options_destroy(redis);
+    if (error == 0) {
+        error = srl_options_set_broker(options, broker);
+        srl_broker_release(broker);
+    }
+    if (error != 0)
+        fprintf(stderr, "chat: --redis: %s\n", srl_error_text(error));
+    return error;
+}
+
 static int create_relay(chat_app *chat, const chat_args *args)
 {
     srl_hooks hooks;
@@ -92,6 +122,8 @@ static int create_relay(chat_app *chat, const chat_args *args)
         error = srl_options_set_hooks(options, &hooks, chat);
     if (error != 0)
         fprintf(stderr, "chat: %s\n", srl_options_last_error(options));
+    if (error == 0)
+        error = set_broker(options, args);
     if (error == 0)
         error = srl_relay_create(options, &chat->relay);
     if (error == 0)

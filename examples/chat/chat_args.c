@@ -8,6 +8,7 @@ static const char USAGE[] =
     "usage: chat [option...]\n"
     "  --port N         listen on this port (8080; 0: any free one)\n"
     "  --host NAME      listen on the addresses of this name (localhost)\n"
+    "  --redis URL      meet other chats there, like redis://127.0.0.1:6379; all that use it are one chat\n"
     "  --origin ORIGIN  let pages from there connect too, like https://chat.example; * for all; may be repeated\n"
     "  --set NAME=VALUE set an option of the relay (docs/options.md); may be repeated\n"
     "  --help           show this\n";
@@ -40,12 +41,12 @@ static int set_port(chat_args *args, const char *value)
 
 static int take(chat_args *args, const char *name, char *value)
 {
-    if (strcmp(name, "--redis") == 0)
-        return complain("--redis: this build has no Redis broker yet", "");
     if (strcmp(name, "--port") == 0)
         return set_port(args, value);
     if (strcmp(name, "--host") == 0) {
         args->host = value;
+    } else if (strcmp(name, "--redis") == 0) {
+        args->redis = value;
     } else if (strcmp(name, "--set") == 0) {
         return add_setting(args, value);
     } else if (strcmp(name, "--origin") == 0) {

@@ -5,13 +5,6 @@ set -eu -o pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${SRL_BUILD_ROOT:-$root}/build-chat
 
-for argument in "$@"; do
-    if [ "$argument" = --redis ]; then
-        echo "error: --redis: this build has no Redis broker yet; without it everything is kept in memory" >&2
-        exit 2
-    fi
-done
-
 . "$root/.ci/packages.sh"
 need_command cc gcc libc6-dev
 need_command cmake cmake

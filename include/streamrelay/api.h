@@ -48,6 +48,9 @@ typedef struct srl_session srl_session;
 /** A question to the host that may be answered later. See request.h. */
 typedef struct srl_request srl_request;
 
+/** A question of a survey to this relay. See cluster.h. */
+typedef struct srl_question srl_question;
+
 /** One encoded message, reference counted. See frame.h. */
 typedef struct srl_frame srl_frame;
 

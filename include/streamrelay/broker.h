@@ -33,6 +33,9 @@ typedef struct srl_broker_channel {
                                        publication yet may end sooner. */
     const char *name;
     size_t name_len;
+    uint64_t idempotency_ttl_ms; /**< how long the keys of publications are remembered; more than 0 where one is given */
+    uint32_t join_leave;         /**< who is told of joins and leaves: 1 of sessions, 2 of users, or both */
+    uint32_t reserved;           /**< 0 */
 } srl_broker_channel;
 
 /** Kinds of messages that travel between nodes. */
@@ -60,8 +63,9 @@ typedef struct srl_broker_query {
     uint64_t since_offset;
     const char *since_epoch; /**< empty: not checked */
     size_t since_epoch_len;
-    uint32_t reverse;  /**< 1: newest first, below since_offset if that is not 0 */
-    uint32_t reserved; /**< 0 */
+    uint32_t reverse; /**< 1: newest first, below since_offset if that is not 0 */
+    uint32_t follows; /**< 1: since_epoch may be an earlier one: the answer is what came since then, over the end of
+                           that epoch, if the broker is certain that nothing of it was lost */
 } srl_broker_query;
 
 /** What is asked of the directory: groups with members and metadata, by channel. */
@@ -118,9 +122,11 @@ typedef struct srl_broker_result {
     const srl_presence *presence; /**< presence list */
     const srl_text *names;        /**< directory lists */
     uint32_t name_count;
-    uint32_t total;   /**< directory get and lists: how many there are in all */
+    uint32_t total;   /**< directory get and lists: how many there are in all; nodes: how many are alive */
     const char *meta; /**< directory get: JSON, empty if none */
     size_t meta_len;
+    uint32_t is_repeat; /**< publish: 1 if the key was known; offset and epoch are those of the first one */
+    uint32_t reserved;  /**< 0 */
 } srl_broker_result;
 
 /**
@@ -136,12 +142,15 @@ typedef struct srl_broker_ops {
     /** Called after srl_node_wake(), and when the time of srl_node_set_timer() has come: deliver what waits, at most
      *  `budget` messages. > 0 if more is left, 0 if not. */
     int (*process)(void *link, uint32_t budget);
-    /** The relay wants the channel's messages from now on. `room` comes back with each delivery. */
+    /** The relay wants the channel's messages from now on. `room` comes back with each delivery. It wants a channel once
+     *  at a time; SRL_ERR_EXISTS is for those that do not. */
     int (*subscribe)(void *link, const srl_broker_channel *channel, void *room, srl_operation *operation);
     /** It does not any more: after this call `room` is not delivered to. */
     void (*unsubscribe)(void *link, const char *channel, size_t channel_len, void *room);
     /** Number, keep and pass on a message. The deliveries of one channel come in offset order on every node. The
-     *  publication's offset is ignored. */
+     *  publication's offset is ignored. A publication whose key was published with in this channel before, less than
+     *  idempotency_ttl_ms ago, is not published again: the answer says where the first one is, and that it is a repeat.
+     *  A failed one does not use up its key. */
     int (*publish)(void *link, const srl_broker_channel *channel, int kind, const srl_publication *publication,
                    srl_operation *operation);
     /** Read history. SRL_ERR_UNRECOVERABLE as result if since_epoch is given and is not the channel's. */
@@ -168,6 +177,11 @@ typedef struct srl_broker_ops {
     /** Pass a note to every node, this one included, by srl_node_control(); notes of one node arrive in order, and
      *  before what that node publishes later. */
     int (*control)(void *link, const char *note, size_t note_len);
+    /** The end of an outermost call of the host, in which other functions of the table may have been called: send what
+     *  was collected. */
+    void (*flush)(void *link);
+    /** How many nodes use the broker now, this one included: `total` of the answer. */
+    int (*nodes)(void *link, srl_operation *operation);
 } srl_broker_ops;
 
 /** Fill a table with NULL functions; `size` is sizeof(srl_broker_ops) as the caller's header has it. */
@@ -176,7 +190,7 @@ SRL_API void srl_broker_ops_init(srl_broker_ops *ops, size_t size);
 /**
  * Make a broker from the host's own functions.
  *
- * @param ops     all functions set, but directory, position_set, position_get and control may be NULL; copied
+ * @param ops     all functions set, but those from directory on may be NULL; copied
  * @param broker  handed to attach and destroy
  * @param out     receives a handle with one reference
  * @return 0, SRL_ERR_INVALID, SRL_ERR_NOMEM. After a failure destroy is not called.
@@ -202,6 +216,12 @@ SRL_API void srl_operation_finish(srl_operation *operation, const srl_broker_res
 /** A message for a room, on the relay's thread. `epoch` is the channel's; empty without history. */
 SRL_API void srl_node_deliver(srl_node *node, void *room, int kind, const srl_publication *publication,
                               const char *epoch, size_t epoch_len);
+
+/**
+ * What was delivered to a room before does not continue: data was lost, or the channel began anew. Subscribers have to
+ * recover (they are unsubscribed with 2500), and the room is at this position from now on. On the relay's thread.
+ */
+SRL_API void srl_node_reposition(srl_node *node, void *room, uint64_t offset, const char *epoch, size_t epoch_len);
 
 /** A note that a node gave to `control`; on the relay's thread. */
 SRL_API void srl_node_control(srl_node *node, const char *note, size_t note_len);

@@ -25,6 +25,8 @@ typedef struct srl_publication {
     const char *client; /**< the publishing session's client id */
     const char *info;   /**< JSON that the publisher shows of itself; empty if none */
     size_t info_len;
+    const char *key; /**< when publishing only: of two publications with the same key the second one is not published */
+    size_t key_len;  /**< 0: none */
 } srl_publication;
 
 /** A part of a channel's history; a view that is valid during the callback. */
@@ -76,6 +78,33 @@ typedef void (*srl_presence_fn)(int error, const srl_presence *presence, void *u
  */
 SRL_API int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len, const char *data,
                               size_t data_len, srl_publish_fn done, void *user);
+
+/** Length of the longest idempotency key. */
+#define SRL_PUBLISH_KEY_MAX 255
+
+/** What a publication by the host is like. Fill it with srl_publish_options_init() before setting members. */
+typedef struct srl_publish_options {
+    uint32_t size;     /**< sizeof(srl_publish_options), set by srl_publish_options_init() */
+    uint32_t reserved; /**< 0 */
+    /** Idempotency key: any bytes that name this publication in this channel. If the host published with it before,
+     *  through whichever relay and less than "idempotency_window" ago, nothing is published; `done` gets 0 and the
+     *  place of the first one. A publication that failed, or whose outcome is not known, can so be tried again. */
+    const char *key;
+    size_t key_len; /**< 0: none; at most SRL_PUBLISH_KEY_MAX */
+} srl_publish_options;
+
+/** Fill with zeros; `size` is sizeof(srl_publish_options) as the caller's header has it. */
+SRL_API void srl_publish_options_init(srl_publish_options *options, size_t size);
+
+/**
+ * Publish with options (NULL: none). Otherwise as srl_relay_publish().
+ *
+ * @return as srl_relay_publish(); SRL_ERR_INVALID also for options that this library does not know; SRL_ERR_TOO_LARGE
+ *         also for the key
+ */
+SRL_API int srl_relay_publish_with(srl_relay *relay, const char *channel, size_t channel_len, const char *data,
+                                   size_t data_len, const srl_publish_options *options, srl_publish_fn done,
+                                   void *user);
 
 /** srl_relay_history(): newest first, beginning below `since_offset` (or at the newest if that is 0). */
 #define SRL_HISTORY_REVERSE 1u

@@ -36,6 +36,8 @@ typedef struct srl_hooks {
     void (*subscribe)(srl_request *request, void *user);
     void (*publish)(srl_request *request, void *user);
     void (*rpc)(srl_request *request, void *user); /**< without it, calls are refused with 108 */
+    /** Another node, or this one, makes a survey: see cluster.h. Without it the answer is SRL_ERR_UNAVAILABLE. */
+    void (*survey)(srl_question *question, void *user);
 } srl_hooks;
 
 /** Fill a table with NULL hooks; `size` is sizeof(srl_hooks) as the caller's header has it. */

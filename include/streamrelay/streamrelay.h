@@ -7,6 +7,7 @@
 #include <streamrelay/api.h>
 #include <streamrelay/broker.h>
 #include <streamrelay/channel.h>
+#include <streamrelay/cluster.h>
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 #include <streamrelay/events.h>
@@ -16,6 +17,7 @@
 #include <streamrelay/permissions.h>
 #include <streamrelay/platform.h>
 #include <streamrelay/redis.h>
+#include <streamrelay/redis_broker.h>
 #include <streamrelay/redis_command.h>
 #include <streamrelay/redis_reply.h>
 #include <streamrelay/relay.h>

@@ -40,6 +40,20 @@ SRL_API int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_
 SRL_API int srl_relay_disconnect_user(srl_relay *relay, const char *user, size_t user_len, uint32_t code,
                                       const char *reason, size_t reason_len);
 
+/**
+ * Take one session out of a channel, whichever relay it is on; as srl_relay_unsubscribe_user().
+ *
+ * @param user    whose session it is; empty: an anonymous one
+ * @param client  its client id, SRL_CLIENT_ID_LEN characters
+ */
+SRL_API int srl_relay_unsubscribe_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
+                                         size_t client_len, const char *channel, size_t channel_len, uint32_t code);
+
+/** Disconnect one session, whichever relay it is on; `user` and `client` as srl_relay_unsubscribe_client(), the rest as
+ *  srl_relay_disconnect_user(). */
+SRL_API int srl_relay_disconnect_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
+                                        size_t client_len, uint32_t code, const char *reason, size_t reason_len);
+
 /** Called for each session of a list; it may do anything but destroy the relay. Return 0 to go on. */
 typedef int (*srl_session_fn)(srl_session *session, void *user);
 

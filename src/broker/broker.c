@@ -90,6 +90,11 @@ void srl_node_deliver(srl_node *node, void *room, int kind, const srl_publicatio
     node->deliver(node, room, kind, publication, srl__slice_of(epoch, epoch_len));
 }
 
+void srl_node_reposition(srl_node *node, void *room, uint64_t offset, const char *epoch, size_t epoch_len)
+{
+    node->reposition(node, room, offset, srl__slice_of(epoch, epoch_len));
+}
+
 void srl_node_control(srl_node *node, const char *note, size_t note_len)
 {
     node->control(node, srl__slice_of(note, note_len));

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/slice.h"
+#include "io/poller.h"
 
 /* The engine embeds one in whatever waits for the answer. */
 struct srl_operation {
@@ -15,11 +16,13 @@ struct srl_operation {
 /* The engine embeds one in the relay. */
 struct srl_node {
     void (*deliver)(srl_node *node, void *room, int kind, const srl_publication *publication, srl__slice epoch);
+    void (*reposition)(srl_node *node, void *room, uint64_t offset, srl__slice epoch);
     void (*control)(srl_node *node, srl__slice note);
     void (*report)(srl_node *node, bool is_up);
     void (*wake)(srl_node *node); /* any thread */
     void (*set_timer)(srl_node *node, uint64_t due_ms);
     const srl_platform *platform;
+    srl__poller *poller; /* the relay's, for brokers that have sockets */
 };
 
 /* srl_broker_create() with memory for the handle from the given table. */

@@ -2,8 +2,9 @@
 
 #include <streamrelay/error.h>
 
-/* Channels looked at by one call of process. */
+/* Channels looked at by one call of process, and idempotency keys. */
 #define SWEEP_CHANNELS 1024
+#define SWEEP_KEYS     1024
 
 uint64_t srl__memory_tick(srl__memory *memory, const srl_node *node)
 {
@@ -31,6 +32,7 @@ void srl__memory_release(srl__memory *memory)
     srl__map_free(&memory->channels);
     srl__directory_free(&memory->directory);
     srl__positions_free(&memory->positions);
+    srl__once_free(&memory->once);
     pthread_cond_destroy(&memory->unpinned);
     pthread_mutex_destroy(&memory->lock);
     srl_allocator alloc = memory->alloc;
@@ -303,6 +305,55 @@ static int publish_locked(srl__memory_link *link, const srl_broker_channel *opti
     return rc;
 }
 
+static void watch_keys(srl__memory_link *link)
+{
+    uint64_t due_ms = srl__once_next_ms(&link->memory->once);
+    if (due_ms != SRL__TIMERS_NEVER) {
+        srl__memory_arm(link, &link->memory->once_expiry, due_ms);
+    }
+}
+
+static srl_broker_result published(const srl__message *message)
+{
+    return (srl_broker_result){
+        .size = sizeof(srl_broker_result),
+        .offset = message->view.offset,
+        .epoch = message->epoch,
+        .epoch_len = message->epoch_len,
+    };
+}
+
+/* A message that was published before is not published, but gets the place that the first one has. */
+static int publish_once(srl__memory_link *link, const srl_broker_channel *options, srl__slice key,
+                        srl__message *message, bool *is_repeat)
+{
+    srl__once *once = &link->memory->once;
+    srl__slice name = srl__slice_of(options->name, options->name_len);
+    srl__once_entry *entry;
+    uint64_t now_ms = srl__memory_tick(link->memory, link->node);
+    int rc = srl__once_take(once, name, key, options->idempotency_ttl_ms, now_ms, &entry);
+    *is_repeat = rc == SRL_OK;
+    if (*is_repeat) {
+        message->view.offset = entry->offset;
+        message->epoch_len = entry->epoch_len;
+        memcpy(message->epoch, entry->epoch, SRL__EPOCH_LEN);
+        return SRL_OK;
+    }
+    if (rc != SRL_ERR_NOT_FOUND) {
+        return rc;
+    }
+    rc = publish_locked(link, options, message);
+    if (rc != SRL_OK) {
+        srl__once_drop(once, entry);
+        return rc;
+    }
+    entry->offset = message->view.offset;
+    entry->epoch_len = message->epoch_len;
+    memcpy(entry->epoch, message->epoch, SRL__EPOCH_LEN);
+    watch_keys(link);
+    return SRL_OK;
+}
+
 /* The answer comes before the deliveries. */
 static int memory_publish(void *state, const srl_broker_channel *options, int kind, const srl_publication *publication,
                           srl_operation *operation)
@@ -322,19 +373,20 @@ static int memory_publish(void *state, const srl_broker_channel *options, int ki
     if (message == NULL) {
         return SRL_ERR_NOMEM;
     }
+    bool is_repeat = false;
     srl__memory_link_lock(link);
-    rc = publish_locked(link, options, message);
+    if (kind == SRL_MESSAGE_PUBLICATION && publication->key_len > 0) {
+        rc = publish_once(link, options, srl__slice_of(publication->key, publication->key_len), message, &is_repeat);
+    } else {
+        rc = publish_locked(link, options, message);
+    }
     srl__memory_link_unlock(link);
     if (rc != SRL_OK) {
         srl__message_release(message, alloc);
         return rc;
     }
-    srl_broker_result result = {
-        .size = sizeof(result),
-        .offset = message->view.offset,
-        .epoch = message->epoch,
-        .epoch_len = message->epoch_len,
-    };
+    srl_broker_result result = published(message);
+    result.is_repeat = is_repeat;
     srl__memory_link_enter(link);
     srl_operation_finish(operation, &result);
     srl__memory_link_deliver_own(link);
@@ -562,6 +614,11 @@ static void sweep(srl__memory_link *link)
             srl__memory_sweep_positions(link);
             continue;
         }
+        if (timer == &memory->once_expiry) {
+            srl__once_expire(&memory->once, memory->now_ms, SWEEP_KEYS);
+            watch_keys(link);
+            continue;
+        }
         srl__memory_channel *channel = SRL__CONTAINER(timer, srl__memory_channel, expiry);
         srl__memory_channel_expire(channel, &memory->alloc, memory->now_ms);
         srl__memory_settle(link, channel);
@@ -624,6 +681,7 @@ static const srl_broker_ops memory_ops = {
     .position_set = srl__memory_position_set,
     .position_get = srl__memory_position_get,
     .control = srl__memory_control,
+    .nodes = srl__memory_nodes,
     .destroy = memory_destroy,
 };
 
@@ -650,6 +708,7 @@ static int make_memory(const srl_allocator *alloc, srl__memory **out)
     memory->keeper_due_ms = SRL__TIMERS_NEVER;
     memory->max_channels = SRL__MEMORY_MAX_CHANNELS;
     srl__timer_init(&memory->positions_expiry);
+    srl__timer_init(&memory->once_expiry);
     srl__list_init(&memory->links);
     srl__map_init(&memory->channels, &memory->alloc, 0);
     if (!init_locks(memory)) {

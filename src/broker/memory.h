@@ -12,6 +12,7 @@
 #include "broker/directory.h"
 #include "broker/inbox.h"
 #include "broker/memory_channel.h"
+#include "broker/once.h"
 #include "broker/positions.h"
 
 #define SRL__MEMORY_MAX_CHANNELS 10000000
@@ -28,7 +29,9 @@ typedef struct srl__memory {
     srl__directory directory;
     srl__positions positions;
     srl__timer positions_expiry; /* armed if there are positions that end */
-    srl__timers timers;          /* of channels, and the one above */
+    srl__once once;
+    srl__timer once_expiry; /* armed if there are idempotency keys */
+    srl__timers timers;     /* of channels, and the two above */
     srl__list links;
     uint64_t now_ms; /* the latest time any node has told */
     uint64_t seed;
@@ -116,12 +119,13 @@ void srl__memory_release(srl__memory *memory);
 /* Answer an operation. Not under the lock. */
 void srl__memory_finish(srl__memory_link *link, srl_operation *operation, const srl_broker_result *result);
 
-/* memory_directory.c: groups, positions and notes. */
+/* memory_directory.c: groups, positions, notes, and the number of nodes. */
 
 int srl__memory_directory(void *link, const srl_broker_directory *question, srl_operation *operation);
 int srl__memory_position_set(void *link, const srl_broker_position *position, srl_operation *operation);
 int srl__memory_position_get(void *link, const srl_broker_position *position, srl_operation *operation);
 int srl__memory_control(void *link, const char *note, size_t note_len);
+int srl__memory_nodes(void *link, srl_operation *operation);
 /* Under the lock: drop positions whose time is over. */
 void srl__memory_sweep_positions(srl__memory_link *link);
 

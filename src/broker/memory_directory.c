@@ -242,6 +242,22 @@ int srl__memory_position_get(void *state, const srl_broker_position *position, s
     return SRL_OK;
 }
 
+int srl__memory_nodes(void *state, srl_operation *operation)
+{
+    srl__memory_link *link = state;
+    srl_broker_result result = {.size = sizeof(result), .epoch = ""};
+    if (link->is_detached) {
+        return SRL_ERR_CLOSED;
+    }
+    srl__memory_link_lock(link);
+    for (const srl__list *at = link->memory->links.next; at != &link->memory->links; at = at->next) {
+        result.total++;
+    }
+    srl__memory_link_unlock(link);
+    srl__memory_finish(link, operation, &result);
+    return SRL_OK;
+}
+
 /* Into all inboxes or into none. A note's room is the link, which is nobody's room: no unsubscribing takes it back. */
 static int distribute(srl__memory_link *link, srl__message *message)
 {

@@ -23,6 +23,7 @@ static int start_broker(srl__memory *memory, const srl_node *node)
     srl__timers_init(&memory->timers, memory->now_ms);
     srl__directory_init(&memory->directory, &memory->alloc, seed);
     srl__positions_init(&memory->positions, &memory->alloc, seed, memory->now_ms);
+    srl__once_init(&memory->once, &memory->alloc, seed, memory->now_ms);
     memory->has_started = true;
     return SRL_OK;
 }

@@ -47,13 +47,23 @@ static srl_broker_member member_of(const srl_session *session, char client[SRL_C
     return member;
 }
 
+/* Whom to tell is as it was at the beginning, and as rules have it. */
+static srl_broker_channel channel_of(const srl__attendance *attendance)
+{
+    srl__room *room = attendance->room;
+    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+
+    channel.join_leave = attendance->join_leave;
+    return channel;
+}
+
 static void tell(const srl__attendance *attendance, int kind, bool user_changed)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
     srl_publication who = srl__session_as_sender(attendance->session, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
-    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+    srl_broker_channel channel = channel_of(attendance);
 
     if (relay->link == NULL) {
         return;
@@ -100,7 +110,7 @@ static void take_out(srl__attendance *attendance)
     srl_broker_member member = member_of(attendance->session, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
-    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+    srl_broker_channel channel = channel_of(attendance);
 
     if (attendance->counted && relay->link != NULL) {
         attendance->removing = true;
@@ -149,7 +159,7 @@ static void count_in(srl__attendance *attendance)
     srl_broker_member member = member_of(attendance->session, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
-    srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+    srl_broker_channel channel = channel_of(attendance);
 
     attendance->adding = attendance->counted = true;
     srl__call_begin(relay, &attendance->add, added);

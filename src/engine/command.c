@@ -122,7 +122,7 @@ static bool over_rate(srl_session *session, srl__slice channel)
 static void do_publish(srl_session *session, const srl__command *command)
 {
     srl__hook hook = session->relay->hooks.publish;
-    const char *fault = srl__publish_fault(session, command->channel, command->data);
+    const char *fault = srl__publish_fault(session, command->channel, command->data, command->key);
     srl__reply_to to = reply_to(command);
 
     if (fault != NULL) {
@@ -134,7 +134,7 @@ static void do_publish(srl_session *session, const srl__command *command)
     } else if (hook != NULL) {
         srl__request_ask(session, hook, SRL_REQUEST_PUBLISH, command);
     } else {
-        srl__publish(session, &to, command->data);
+        srl__publish(session, &to, command->data, command->key);
     }
 }
 

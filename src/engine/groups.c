@@ -56,7 +56,7 @@ static int follow_up(const group_call *g)
         return srl__note_subscribe(relay, member_of(g), channel_of(g));
     case SRL_DIRECTORY_REMOVE:
         srl__event(relay, SRL_EVENT_MEMBER_REMOVED, 0, channel_of(g), member_of(g), none);
-        return srl__note_unsubscribe(relay, member_of(g), channel_of(g), SRL_UNSUBSCRIBE_SERVER);
+        return srl__note_unsubscribe(relay, member_of(g), srl__slice_of("", 0), channel_of(g), SRL_UNSUBSCRIBE_SERVER);
     default:
         return SRL_OK;
     }

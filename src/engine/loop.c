@@ -6,6 +6,7 @@
 #include "engine/posts.h"
 #include "engine/relay.h"
 #include "engine/session.h"
+#include "io/sleep.h"
 
 int srl_relay_fd(const srl_relay *relay)
 {
@@ -61,16 +62,18 @@ static bool run_timers(srl_relay *relay)
     return true;
 }
 
-/* One turn, waiting at most timeout_ms for its first event; > 0 if more waits, < 0 if the poller failed. */
-static int turn(srl_relay *relay, int timeout_ms)
+/* One turn; > 0 if more waits, < 0 if the poller failed. What the broker's sockets bring is part of it. */
+static int turn(srl_relay *relay)
 {
-    int polled = relay->poller->ops->poll(relay->poller, timeout_ms, (unsigned)relay->settings.work_budget);
+    int polled = 0;
     bool more = false;
 
+    srl__relay_enter(relay);
+    polled = relay->poller->ops->poll(relay->poller, 0, (unsigned)relay->settings.work_budget);
     if (polled < 0) {
+        srl__relay_leave(relay);
         return SRL_ERR_POLLER;
     }
-    srl__relay_enter(relay);
     if (polled & SRL__POLLED_DEADLINE) {
         relay->armed_ms = SRL__TIMERS_NEVER;
     }
@@ -92,7 +95,7 @@ static int turn(srl_relay *relay, int timeout_ms)
 
 int srl_relay_process(srl_relay *relay)
 {
-    return turn(relay, 0);
+    return turn(relay);
 }
 
 int32_t srl_relay_next_timeout_ms(srl_relay *relay)
@@ -113,7 +116,6 @@ int32_t srl_relay_next_timeout_ms(srl_relay *relay)
 int srl_relay_run(srl_relay *relay)
 {
     int result = SRL_OK;
-    int timeout_ms = 0;
 
     if (relay->depth > 0 || relay->destroyed) {
         return SRL_ERR_STATE;
@@ -121,8 +123,10 @@ int srl_relay_run(srl_relay *relay)
     relay->handles++; /* it may be destroyed meanwhile, but stays in memory */
     relay->stopped = relay->shut_down;
     while (!relay->stopped && result >= 0) {
-        result = turn(relay, timeout_ms);
-        timeout_ms = result > 0 ? 0 : -1;
+        result = turn(relay);
+        if (result == 0 && !relay->stopped) {
+            srl__wait_readable(srl_relay_fd(relay));
+        }
     }
     srl__relay_enter(relay);
     srl__relay_drop_handle(relay);

@@ -8,10 +8,11 @@
 
 /* SRL_OK, SRL_ERR_UNAVAILABLE if the broker passes no notes, SRL_ERR_NOMEM, or the broker's answer. */
 int srl__note_subscribe(srl_relay *relay, srl__slice user, srl__slice channel);
-int srl__note_unsubscribe(srl_relay *relay, srl__slice user, srl__slice channel, uint32_t code);
 /* All sessions out of a channel. */
 int srl__note_clear(srl_relay *relay, srl__slice channel, uint32_t code);
-int srl__note_disconnect(srl_relay *relay, srl__slice user, uint32_t code, srl__slice reason);
+/* Of these two, an empty client stands for all sessions of the user; with one, an empty user for an anonymous one. */
+int srl__note_unsubscribe(srl_relay *relay, srl__slice user, srl__slice client, srl__slice channel, uint32_t code);
+int srl__note_disconnect(srl_relay *relay, srl__slice user, srl__slice client, uint32_t code, srl__slice reason);
 
 /* From the broker. */
 void srl__note_arrived(srl_relay *relay, srl__slice note);

@@ -8,11 +8,13 @@
 #include <streamrelay/error.h>
 
 #include "base/table.h"
+#include "base/utf8.h"
 #include "broker/broker.h"
 #include "engine/options_table.h"
 
 /* From TYPE_JOIN_LEAVE on: choices, each with words of its own. */
 typedef enum option_type {
+    TYPE_TEXT, /* the member is characters, and one more for the terminating zero */
     TYPE_BOOL,
     TYPE_NUMBER,
     TYPE_BYTES,
@@ -30,7 +32,7 @@ typedef struct option {
     const char *text;
     uint64_t lowest;
     uint64_t highest;
-    size_t member; /* where its uint64_t is in srl__settings */
+    size_t member; /* where its uint64_t, or text, is in srl__settings */
     srl_option_scope scope;
     option_type type;
 } option;
@@ -44,8 +46,8 @@ static const option table[] = {SRL__RELAY_OPTIONS(RELAY_LINE) SRL__CHANNEL_OPTIO
 
 enum { OPTION_COUNT = sizeof(table) / sizeof(table[0]) };
 
-static const char *const type_names[] = {"bool",   "number", "bytes",  "duration", "choice",
-                                         "choice", "choice", "choice", "choice"};
+static const char *const type_names[] = {"text",   "bool",   "number", "bytes",  "duration",
+                                         "choice", "choice", "choice", "choice", "choice"};
 
 enum { MAX_WORDS = 4 };
 
@@ -85,11 +87,6 @@ static const option *find(const char *name)
         }
     }
     return NULL;
-}
-
-static uint64_t *value_at(srl__settings *settings, const option *o)
-{
-    return (uint64_t *)(void *)((char *)settings + o->member);
 }
 
 static uint64_t value_of(const srl__settings *settings, const option *o)
@@ -163,8 +160,24 @@ static bool parse_bool(const char *text, uint64_t *out)
     return false;
 }
 
+static bool is_text(const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) {
+            return false;
+        }
+    }
+    return srl__utf8_valid(text, len);
+}
+
 static bool parse(const option *o, const char *text, uint64_t *out)
 {
+    if (o->type == TYPE_TEXT) {
+        *out = strlen(text);
+        return is_text(text);
+    }
     if (is_choice(o)) {
         return parse_choice(o, text, out);
     }
@@ -194,6 +207,16 @@ static void format(const option *o, uint64_t value, char *out, size_t size)
     (void)snprintf(out, size, "%llu", (unsigned long long)value);
 }
 
+/* What parse() made of the text. */
+static void assign(srl__settings *settings, const option *o, const char *text, uint64_t value)
+{
+    if (o->type == TYPE_TEXT) {
+        memcpy((char *)settings + o->member, text, (size_t)value + 1);
+    } else {
+        memcpy((char *)settings + o->member, &value, sizeof(value));
+    }
+}
+
 static void range_text(const option *o, char *out, size_t size)
 {
     char lowest[32];
@@ -201,6 +224,8 @@ static void range_text(const option *o, char *out, size_t size)
 
     if (o->type == TYPE_BOOL) {
         (void)snprintf(out, size, "true, false");
+    } else if (o->type == TYPE_TEXT) {
+        (void)snprintf(out, size, "%llu to %llu bytes", (unsigned long long)o->lowest, (unsigned long long)o->highest);
     } else if (is_choice(o)) {
         size_t used = 0;
 
@@ -223,7 +248,10 @@ void srl__options_defaults(srl_options *options)
     srl_platform_init(&options->platform, sizeof(options->platform));
     srl_hooks_init(&options->hooks, sizeof(options->hooks));
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        (void)parse(&table[i], table[i].default_value, value_at(&options->settings, &table[i]));
+        uint64_t value = 0;
+
+        (void)parse(&table[i], table[i].default_value, &value);
+        assign(&options->settings, &table[i], table[i].default_value, value);
     }
 }
 
@@ -277,20 +305,25 @@ int srl_options_set(srl_options *options, const char *name, const char *value)
                        range);
         return SRL_ERR_OPTION_VALUE;
     }
-    *value_at(&options->settings, o) = n;
+    assign(&options->settings, o, value, n);
     return SRL_OK;
 }
 
 int32_t srl_options_get(const srl_options *options, const char *name, char *out, size_t out_size)
 {
     const option *o = find(name);
-    char text[32];
+    char number[32];
+    const char *text = number;
     size_t len = 0;
 
     if (o == NULL) {
         return SRL_ERR_OPTION_UNKNOWN;
     }
-    format(o, value_of(&options->settings, o), text, sizeof(text));
+    if (o->type == TYPE_TEXT) {
+        text = (const char *)&options->settings + o->member;
+    } else {
+        format(o, value_of(&options->settings, o), number, sizeof(number));
+    }
     len = strlen(text);
     if (len < out_size) {
         memcpy(out, text, len + 1);

@@ -1,5 +1,5 @@
 /* The table of options: X(scope, type, member of srl__settings, name, default, lowest, highest, text).
- * Numbers are in the type's base unit: bytes, milliseconds. docs/options.md is made from it. */
+ * Numbers are in the type's base unit: bytes, milliseconds; of a text, its length. docs/options.md is made from it. */
 #ifndef SRL__OPTIONS_TABLE_H
 #define SRL__OPTIONS_TABLE_H
 
@@ -50,7 +50,13 @@
       "Events that may wait for the event hook within one turn; what comes past it is counted and dropped.")           \
     X(RELAY, NUMBER, max_members, "10000", 1, 1000000, "Names in the answer to one list of members or groups.")        \
     X(RELAY, NUMBER, work_budget, "1024", 1, UINT32_MAX,                                                               \
-      "Timers, posted functions and deliveries of each kind that one srl_relay_process() handles.")
+      "Timers, posted functions and deliveries of each kind that one srl_relay_process() handles.")                    \
+    X(RELAY, NUMBER, max_surveys, "64", 1, 65536,                                                                      \
+      "Surveys and lists of nodes that may be under way on this relay, and questions of others that may wait for the " \
+      "survey hook's answer. Past it: SRL_ERR_LIMIT.")                                                                 \
+    X(RELAY, BYTES, max_survey_bytes, "64k", 64, 1048576,                                                              \
+      "Length of a survey's question, and of the answer of this relay. Past it: SRL_ERR_TOO_LARGE.")                   \
+    X(RELAY, TEXT, node_name, "", 0, SRL__NODE_NAME_MAX, "What this relay is called in lists of nodes and in surveys.")
 
 #define SRL__CHANNEL_OPTIONS(X)                                                                                        \
     X(CHANNEL, NUMBER, history_size, "0", 0, 1000000,                                                                  \
@@ -90,6 +96,8 @@
       "How long a room without subscribers stays, so that one who comes back at once finds it open.")                  \
     X(CHANNEL, NUMBER, max_subscribers, "1000000", 1, UINT32_MAX,                                                      \
       "Sessions in the channel on this relay. Past it: error 106.")                                                    \
-    X(CHANNEL, BYTES, max_publish_bytes, "64k", 1, 67108864, "Length of one publication's JSON. Past it: error 107.")
+    X(CHANNEL, BYTES, max_publish_bytes, "64k", 1, 67108864, "Length of one publication's JSON. Past it: error 107.")  \
+    X(CHANNEL, DURATION, idempotency_window, "5m", 1, 30 * SRL__DAY,                                                   \
+      "How long the idempotency key of a publication is remembered, so that a repeated one is not published again.")
 
 #endif

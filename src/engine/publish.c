@@ -8,6 +8,9 @@
 #include "engine/rooms.h"
 #include "engine/waiting_command.h"
 
+/* Of an idempotency key, with whose it is; longer than any user id may be. */
+enum { KEY_MAX = 70000 };
+
 /* A token bucket as one number: the time at which it will be full again. */
 static bool over_rate(uint64_t *full_at_us, uint64_t now_us, uint64_t per_second, uint64_t burst)
 {
@@ -39,7 +42,7 @@ bool srl__publish_over_channel_rate(srl_relay *relay, srl__slice channel)
     return room != NULL && over_rate(&room->rate_us, relay->now_ms * 1000, rate, rate);
 }
 
-const char *srl__publish_fault(srl_session *session, srl__slice channel, srl__slice data)
+const char *srl__publish_fault(srl_session *session, srl__slice channel, srl__slice data, srl__slice key)
 {
     const srl__channel_settings *settings = srl__namespaces_find(&session->relay->namespaces, channel);
 
@@ -53,7 +56,27 @@ const char *srl__publish_fault(srl_session *session, srl__slice channel, srl__sl
     if (settings->data_format == SRL__DATA_OBJECT && data.data[0] != '{') {
         return "data.data: expected an object";
     }
-    return NULL;
+    return key.len > SRL_PUBLISH_KEY_MAX ? "data.key: too long" : NULL;
+}
+
+int srl__publish_key(srl_relay *relay, const srl_publication *who, srl__slice key, srl__buf *out)
+{
+    bool is_anonymous = who != NULL && who->user_len == 0;
+
+    srl__buf_init(out, &relay->alloc, KEY_MAX);
+    if (who == NULL) {
+        srl__buf_append_char(out, 'h');
+    } else if (is_anonymous) {
+        srl__buf_append_char(out, 'c');
+        srl__buf_append(out, who->client, who->client_len);
+    } else {
+        srl__buf_append_char(out, 'u');
+        srl__buf_append_u64(out, who->user_len);
+        srl__buf_append_char(out, ':');
+        srl__buf_append(out, who->user, who->user_len);
+    }
+    srl__buf_append_slice(out, key);
+    return out->error;
 }
 
 static void published(srl__call *call, const srl_broker_result *result)
@@ -65,7 +88,9 @@ static void published(srl__call *call, const srl_broker_result *result)
         srl__waiting_command_fail(command, result->error);
         return;
     }
-    srl__event_of(session, SRL_EVENT_PUBLISHED, 0, command->to.channel, srl__slice_of("", 0));
+    if (!result->is_repeat) {
+        srl__event_of(session, SRL_EVENT_PUBLISHED, 0, command->to.channel, srl__slice_of("", 0));
+    }
     if (srl__session_is_open(session)) {
         srl__session_codec(session)->reply_publish(srl__session_encode(session), &command->to, result->offset,
                                                    srl__slice_of(result->epoch, result->epoch_len));
@@ -74,7 +99,7 @@ static void published(srl__call *call, const srl_broker_result *result)
     srl__waiting_command_free(command);
 }
 
-void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data)
+void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data, srl__slice key)
 {
     srl_relay *relay = session->relay;
     char client[SRL_CLIENT_ID_LEN + 1];
@@ -82,19 +107,29 @@ void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data
     srl_broker_channel channel =
         srl__broker_channel_of(to->channel, srl__namespaces_find(&relay->namespaces, to->channel));
     srl__waiting_command *command = srl__waiting_command_begin(session, to, published);
+    srl__buf own_key;
     int error = SRL_OK;
 
     if (command == NULL) {
         return;
     }
+    srl__buf_init(&own_key, &relay->alloc, 0);
+    if (key.len > 0) {
+        error = srl__publish_key(relay, &publication, key, &own_key);
+        publication.key = own_key.data;
+        publication.key_len = own_key.len;
+    }
     publication.data = data.data;
     publication.data_len = data.len;
     publication.time_ms = srl__relay_wall_ms(relay);
-    error = srl__direct_summon(relay, to->channel);
+    if (error == SRL_OK) {
+        error = srl__direct_summon(relay, to->channel);
+    }
     if (error == SRL_OK) {
         error = srl__broker_ops_of(relay->broker)
                     ->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, &command->call.operation);
     }
+    srl__buf_free(&own_key);
     if (error != SRL_OK) {
         srl__waiting_command_refuse(command, error);
     }

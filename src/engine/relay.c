@@ -6,6 +6,7 @@
 #include <streamrelay/error.h>
 
 #include "base/utf8.h"
+#include "base/uuid.h"
 #include "engine/call.h"
 #include "engine/input.h"
 #include "engine/notes.h"
@@ -13,6 +14,7 @@
 #include "engine/posts.h"
 #include "engine/rooms.h"
 #include "engine/session.h"
+#include "engine/survey.h"
 
 /* How often a turn goes around before what is left waits for the next one. */
 enum { MAX_ROUNDS = 16 };
@@ -98,9 +100,17 @@ void srl__relay_go_round(srl_relay *relay)
     }
 }
 
+static void flush_broker(srl_relay *relay)
+{
+    if (relay->link != NULL && srl__broker_ops_of(relay->broker)->flush != NULL) {
+        srl__broker_ops_of(relay->broker)->flush(relay->link);
+    }
+}
+
 static void settle(srl_relay *relay)
 {
     srl__relay_go_round(relay);
+    flush_broker(relay);
     tell_of_shutdown(relay);
     bury_the_dead(relay);
     if (!relay->destroyed) {
@@ -174,6 +184,8 @@ srl_broker_channel srl__broker_channel_of(srl__slice name, const srl__channel_se
         .history_meta_ttl_ms = settings->history_meta_ttl,
         .name = name.data,
         .name_len = name.len,
+        .idempotency_ttl_ms = settings->idempotency_window,
+        .join_leave = (uint32_t)settings->join_leave,
     };
 
     return channel;
@@ -185,6 +197,15 @@ static void node_deliver(srl_node *node, void *room, int kind, const srl_publica
 
     srl__relay_enter(relay);
     srl__room_deliver(room, kind, publication, epoch);
+    srl__relay_leave(relay);
+}
+
+static void node_reposition(srl_node *node, void *room, uint64_t offset, srl__slice epoch)
+{
+    srl_relay *relay = SRL__CONTAINER(node, srl_relay, node);
+
+    srl__relay_enter(relay);
+    srl__room_reposition(room, offset, epoch);
     srl__relay_leave(relay);
 }
 
@@ -263,6 +284,7 @@ static void init_members(srl_relay *relay, const srl_options *options)
     relay->now_ms = relay->started_ms = relay->platform.monotonic_ms(relay->platform.user);
     relay->armed_ms = SRL__TIMERS_NEVER;
     relay->node.deliver = node_deliver;
+    relay->node.reposition = node_reposition;
     relay->node.control = node_control;
     relay->node.report = node_report;
     relay->node.wake = node_wake;
@@ -274,6 +296,7 @@ static void init_members(srl_relay *relay, const srl_options *options)
     relay->node_platform.user = relay;
     relay->node.platform = &relay->node_platform;
     srl__list_init(&relay->calls);
+    srl__list_init(&relay->surveys);
     srl__list_init(&relay->sessions);
     srl__list_init(&relay->resumable);
     srl__list_init(&relay->gathering);
@@ -304,15 +327,19 @@ static int attach(srl_relay *relay, srl_broker *given)
 static int start(srl_relay *relay, srl_broker *broker)
 {
     uint64_t seeds[3];
+    uint8_t id[16];
     int error = SRL_OK;
 
-    if (relay->platform.random(seeds, sizeof(seeds), relay->platform.user) != 0) {
+    if (relay->platform.random(seeds, sizeof(seeds), relay->platform.user) != 0 ||
+        relay->platform.random(id, sizeof(id), relay->platform.user) != 0) {
         return SRL_ERR_SYSTEM;
     }
+    srl__uuid_write(id, relay->node_id);
     srl__map_init(&relay->rooms, &relay->alloc, seeds[0]);
     srl__map_init(&relay->users, &relay->alloc, seeds[1]);
     srl__namespaces_init(&relay->namespaces, &relay->alloc, seeds[2], &relay->settings.channel);
     error = srl__poller_create(&relay->alloc, &relay->poller);
+    relay->node.poller = relay->poller;
     return error != SRL_OK ? error : attach(relay, broker);
 }
 
@@ -372,6 +399,7 @@ void srl_relay_destroy(srl_relay *relay)
     srl__broker_ops_of(relay->broker)->detach(relay->link);
     relay->link = NULL;
     srl__calls_cancel(relay);
+    srl__surveys_cancel(relay);
     srl__posts_cancel(relay);
     srl__policy_release(relay);
     srl__relay_leave(relay);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <streamrelay/cluster.h>
 #include <streamrelay/relay.h>
 
 #include "base/buf.h"
@@ -77,6 +78,12 @@ struct srl_relay {
     atomic_bool broker_woken;
     bool broker_has_more;
     srl__list calls;
+
+    char node_id[SRL_NODE_ID_LEN + 1];
+    srl__list surveys; /* under way */
+    uint32_t survey_count;
+    uint32_t question_count; /* of others, in the host's hands */
+    uint64_t last_survey;
 
     srl__map rooms;
     srl__map users;

@@ -29,10 +29,11 @@ struct srl_request {
     owned_text reply_data;
     srl__grant *roles;
     uint32_t role_count;
-    srl__slice channel; /* these four are in the block's tail */
+    srl__slice channel; /* these five are in the block's tail */
     srl__slice token;
     srl__slice method;
     srl__slice data;
+    srl__slice key; /* publish */
     size_t size; /* of the block */
 };
 
@@ -52,7 +53,8 @@ static srl_request *request_create(srl_session *session, int kind, const srl__co
 {
     srl_relay *relay = session->relay;
     size_t size =
-        sizeof(srl_request) + command->channel.len + command->token.len + command->method.len + command->data.len + 4;
+        sizeof(srl_request) + command->channel.len + command->token.len + command->method.len + command->data.len + command->key.len +
+        5;
     srl_request *request = srl__alloc_zeroed(&relay->alloc, size);
     char *at = NULL;
 
@@ -70,6 +72,7 @@ static srl_request *request_create(srl_session *session, int kind, const srl__co
     request->token = copy_text(&at, command->token);
     request->method = copy_text(&at, command->method);
     request->data = copy_text(&at, command->data);
+    request->key = copy_text(&at, command->key);
     srl__subscribe_wish_of(command, &request->wish);
     return request;
 }
@@ -215,7 +218,8 @@ static void grant(srl_request *request, srl_session *session)
         grant_subscription(request, session, &to);
         break;
     default:
-        srl__publish(session, &to, request->reply_data.data != NULL ? slice_of(&request->reply_data) : request->data);
+        srl__publish(session, &to, request->reply_data.data != NULL ? slice_of(&request->reply_data) : request->data,
+                     request->key);
         break;
     }
 }

@@ -21,9 +21,7 @@ static void compare(srl__room *room, const srl_broker_result *result)
     bool behind = room->positioned && (!same_epoch || result->offset > room->offset);
 
     if (behind && room->behind && room->checked_offset == room->offset) {
-        srl__room_start_anew(room); /* with the position up to which the members were served */
-        (void)srl__epoch_set(&room->epoch, epoch);
-        room->offset = result->offset;
+        srl__room_reposition(room, result->offset, epoch);
         room->behind = 0;
         return;
     }

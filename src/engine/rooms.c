@@ -327,6 +327,17 @@ void srl__room_start_anew(srl__room *room)
     }
 }
 
+void srl__room_reposition(srl__room *room, uint64_t offset, srl__slice epoch)
+{
+    srl__room_pin(room);
+    srl__room_start_anew(room);
+    if (srl__epoch_set(&room->epoch, epoch)) {
+        room->positioned = epoch.len > 0;
+        room->offset = offset;
+    }
+    srl__room_unpin(room);
+}
+
 void srl__room_deliver(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
 {
     srl__slice new_epoch = srl__slice_of("", 0);

@@ -84,6 +84,9 @@ void srl__room_set_quiet(srl__room *room, srl__subscription *subscription, bool 
 /* The members' positions do not continue with what comes next: they have to subscribe again, and recover. */
 void srl__room_start_anew(srl__room *room);
 
+/* The same, and where it continues. */
+void srl__room_reposition(srl__room *room, uint64_t offset, srl__slice epoch);
+
 /* From the broker. */
 void srl__room_deliver(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch);
 

@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "base/utf8.h"
+#include "base/uuid.h"
 #include "engine/input.h"
 #include "engine/events.h"
 #include "engine/keepalive.h"
@@ -565,15 +566,7 @@ srl_relay *srl_session_relay(const srl_session *session)
 
 void srl_session_client_id(const srl_session *session, char out[SRL_CLIENT_ID_LEN + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    static const uint8_t places[] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
-
-    for (size_t i = 0; i < sizeof(session->client_id); i++) {
-        out[places[i]] = digits[session->client_id[i] >> 4];
-        out[places[i] + 1] = digits[session->client_id[i] & 0x0F];
-    }
-    out[8] = out[13] = out[18] = out[23] = '-';
-    out[SRL_CLIENT_ID_LEN] = '\0';
+    srl__uuid_write(session->client_id, out);
 }
 
 const char *srl_session_user_id(const srl_session *session, size_t *len)

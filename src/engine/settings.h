@@ -13,6 +13,8 @@ typedef enum srl__recovery { SRL__RECOVERY_CLIENT, SRL__RECOVERY_OFF, SRL__RECOV
 typedef enum srl__positions { SRL__POSITIONS_OFF, SRL__POSITIONS_ACK, SRL__POSITIONS_DELIVERY } srl__positions;
 typedef enum srl__data_format { SRL__DATA_ANY, SRL__DATA_OBJECT } srl__data_format;
 
+#define SRL__NODE_NAME_MAX 128
+
 typedef struct srl__channel_settings {
     uint64_t history_size;
     uint64_t history_ttl;
@@ -35,6 +37,7 @@ typedef struct srl__channel_settings {
     uint64_t idle_lifetime;
     uint64_t max_subscribers;
     uint64_t max_publish_bytes;
+    uint64_t idempotency_window;
 } srl__channel_settings;
 
 typedef struct srl__settings {
@@ -64,6 +67,9 @@ typedef struct srl__settings {
     uint64_t max_events;
     uint64_t max_members;
     uint64_t work_budget;
+    uint64_t max_surveys;
+    uint64_t max_survey_bytes;
+    char node_name[SRL__NODE_NAME_MAX + 1]; /* terminated */
     srl__channel_settings channel;
 } srl__settings;
 

@@ -52,16 +52,42 @@ int srl_relay_subscribe_user(srl_relay *relay, const char *user, size_t user_len
     return error;
 }
 
-int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
-                               size_t channel_len, uint32_t code)
+static int unsubscribe(srl_relay *relay, srl__slice user, srl__slice client, srl__slice channel, uint32_t code)
 {
-    srl__slice id = srl__slice_of(user, user_len);
-    srl__slice name = srl__slice_of(channel, channel_len);
-    int error = usable_in(relay, id, name);
+    int error = usable_in(relay, client.len > 0 ? client : user, channel);
 
     if (error == SRL_OK) {
         srl__relay_enter(relay);
-        error = srl__note_unsubscribe(relay, id, name, code_or(code, SRL_UNSUBSCRIBE_SERVER));
+        error = srl__note_unsubscribe(relay, user, client, channel, code_or(code, SRL_UNSUBSCRIBE_SERVER));
+        srl__relay_leave(relay);
+    }
+    return error;
+}
+
+int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
+                               size_t channel_len, uint32_t code)
+{
+    return unsubscribe(relay, srl__slice_of(user, user_len), srl__slice_of("", 0), srl__slice_of(channel, channel_len),
+                       code);
+}
+
+int srl_relay_unsubscribe_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
+                                 size_t client_len, const char *channel, size_t channel_len, uint32_t code)
+{
+    if (client_len != SRL_CLIENT_ID_LEN) {
+        return srl__relay_fail(relay, SRL_ERR_INVALID, "client: not a client id");
+    }
+    return unsubscribe(relay, srl__slice_of(user, user_len), srl__slice_of(client, client_len),
+                       srl__slice_of(channel, channel_len), code);
+}
+
+static int disconnect(srl_relay *relay, srl__slice user, srl__slice client, uint32_t code, srl__slice reason)
+{
+    int error = usable(relay, client.len > 0 ? client : user);
+
+    if (error == SRL_OK) {
+        srl__relay_enter(relay);
+        error = srl__note_disconnect(relay, user, client, code_or(code, SRL_DISCONNECT_FORCE_DISCONNECT), reason);
         srl__relay_leave(relay);
     }
     return error;
@@ -70,16 +96,18 @@ int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_t user_l
 int srl_relay_disconnect_user(srl_relay *relay, const char *user, size_t user_len, uint32_t code, const char *reason,
                               size_t reason_len)
 {
-    srl__slice id = srl__slice_of(user, user_len);
-    int error = usable(relay, id);
+    return disconnect(relay, srl__slice_of(user, user_len), srl__slice_of("", 0), code,
+                      srl__slice_of(reason, reason != NULL ? reason_len : 0));
+}
 
-    if (error == SRL_OK) {
-        srl__relay_enter(relay);
-        error = srl__note_disconnect(relay, id, code_or(code, SRL_DISCONNECT_FORCE_DISCONNECT),
-                                     srl__slice_of(reason, reason != NULL ? reason_len : 0));
-        srl__relay_leave(relay);
+int srl_relay_disconnect_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
+                                size_t client_len, uint32_t code, const char *reason, size_t reason_len)
+{
+    if (client_len != SRL_CLIENT_ID_LEN) {
+        return srl__relay_fail(relay, SRL_ERR_INVALID, "client: not a client id");
     }
-    return error;
+    return disconnect(relay, srl__slice_of(user, user_len), srl__slice_of(client, client_len), code,
+                      srl__slice_of(reason, reason != NULL ? reason_len : 0));
 }
 
 /* A list of sessions that stays whole while the host does as it likes: each is pinned. */

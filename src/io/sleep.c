@@ -1,6 +1,7 @@
 #include "io/sleep.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 
 void srl__sleep_ms(uint64_t ms)
@@ -12,4 +13,10 @@ void srl__sleep_ms(uint64_t ms)
     struct timespec left = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (int)(ms % 1000) * 1000000};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
+}
+
+void srl__wait_readable(int fd)
+{
+    struct pollfd watched = {.fd = fd, .events = POLLIN};
+    (void)poll(&watched, 1, -1);
 }

@@ -33,6 +33,7 @@ typedef struct srl__command {
     srl__slice channel;
     srl__slice token;
     srl__slice method; /* of rpc */
+    srl__slice key;    /* idempotency key of publish */
     srl__slice data;   /* JSON: of connect, the payload of publish, the arguments of rpc; empty: none */
     srl__slice epoch;  /* of a position */
     uint64_t offset;   /* of a position */

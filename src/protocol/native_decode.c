@@ -22,6 +22,7 @@ enum {
     F_REVERSE,
     F_PONG,
     F_METHOD,
+    F_KEY,
     F_COUNT
 };
 
@@ -38,6 +39,7 @@ static const srl__json_field data_fields[] = {
     SRL__JSON_FIELD("reverse", OR_NULL(SRL__JSON_BOOL), F_REVERSE, NULL),
     SRL__JSON_FIELD("pong", OR_NULL(SRL__JSON_BOOL), F_PONG, NULL),
     SRL__JSON_FIELD("method", OR_NULL(SRL__JSON_STRING), F_METHOD, NULL),
+    SRL__JSON_FIELD("key", OR_NULL(SRL__JSON_STRING), F_KEY, NULL),
 };
 static const srl__json_spec data_spec = SRL__JSON_SPEC(data_fields, 0);
 
@@ -170,7 +172,8 @@ static void take_payload(const srl__json_value *v, srl__command *out)
 
 static bool any_escapes(const srl__json_value *v)
 {
-    return ((v[F_CHANNEL].flags | v[F_TOKEN].flags | v[F_EPOCH].flags | v[F_METHOD].flags) & SRL__JSON_ESCAPES) != 0;
+    return ((v[F_CHANNEL].flags | v[F_TOKEN].flags | v[F_EPOCH].flags | v[F_METHOD].flags | v[F_KEY].flags) &
+            SRL__JSON_ESCAPES) != 0;
 }
 
 static bool take_head(const srl__json_value *v, srl__command *out, srl__decode_error *error)
@@ -218,6 +221,7 @@ bool srl__native_decode(srl__slice line, const srl__json_limits *limits, srl__bu
     out->token = text_of(&v[F_TOKEN], scratch);
     out->epoch = text_of(&v[F_EPOCH], scratch);
     out->method = text_of(&v[F_METHOD], scratch);
+    out->key = text_of(&v[F_KEY], scratch);
     out->recover = take_bool(&v[F_RECOVER]);
     out->reverse = take_bool(&v[F_REVERSE]);
     out->answers_pings = take_bool(&v[F_PONG]);

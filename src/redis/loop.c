@@ -101,9 +101,7 @@ void srl__redis_loop_leave(srl_redis_loop *loop)
 
 void srl__redis_loop_wake(srl_redis_loop *loop)
 {
-    if (loop->notify != NULL) {
-        loop->notify(loop->notify_user);
-    } else if (!loop->quiet) {
+    if (loop->owns_poller && !loop->quiet) {
         loop->poller->ops->wake(loop->poller);
     }
 }

@@ -1,8 +1,8 @@
 /* What non-blocking connections live on: a poller (its own, or the relay's), timers, and turns.
  *
  * On a poller of its own, srl__redis_loop_turn() polls, then does the rest. On somebody else's, that one polls, and
- * calls srl__redis_loop_run() at the end of its turn, when `notify` was called, and when the time of
- * srl__redis_loop_due_ms() has come. */
+ * calls srl__redis_loop_run() at the end of every turn in which it or a socket was used, after `notify` was called, and
+ * when the time of srl__redis_loop_due_ms() has come. */
 #ifndef SRL__REDIS_LOOP_H
 #define SRL__REDIS_LOOP_H
 
@@ -23,7 +23,7 @@ struct srl_redis_loop {
     srl_platform platform;
     srl__poller *poller;
     bool owns_poller;
-    void (*notify)(void *user); /* somebody else's poller: run soon; from any thread */
+    void (*notify)(void *user); /* somebody else's poller: run soon; called on another thread */
     void *notify_user;
     const srl__socket_ops *sockets;
     srl__timers timers;
@@ -47,7 +47,7 @@ int srl__redis_loop_create(const srl__redis_config *config, srl__poller *poller,
 void srl__redis_loop_enter(srl_redis_loop *loop);
 void srl__redis_loop_leave(srl_redis_loop *loop);
 
-/* Something was queued: see to it that a turn comes. */
+/* Something was queued: see to it that a turn comes. On somebody else's poller it comes anyway. */
 void srl__redis_loop_wake(srl_redis_loop *loop);
 
 /* Lookups, timers, writes. */

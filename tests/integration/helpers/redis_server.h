@@ -38,7 +38,7 @@ void srl_test_redis_stop(srl_test_redis *server);
 /* kill -9. Connections are reset, data is lost. */
 void srl_test_redis_kill(srl_test_redis *server);
 
-/* Start it again after a kill, on the same port, empty; a running one is killed first. */
+/* Start it again after a kill, on the same port, empty or with what a SAVE wrote; a running one is killed first. */
 void srl_test_redis_restart(srl_test_redis *server);
 
 /* SIGSTOP and SIGCONT: connections stay, nothing answers. */

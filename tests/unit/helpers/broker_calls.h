@@ -11,7 +11,7 @@ typedef struct srl_test_answer {
     int answers;  /* how often it was finished */
     int error;
     uint64_t offset;
-    char epoch[16];
+    char epoch[24];
     uint32_t count;
     uint64_t offsets[64];
     char data[64][32];

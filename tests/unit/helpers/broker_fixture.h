@@ -44,6 +44,19 @@ static inline void settle(fixture *f)
     }
 }
 
+/* A broker with connections has them. */
+static inline void come_up(fixture *f)
+{
+    for (int i = 0; i < 4000 && kind_under_test->wait != NULL; i++) {
+        if (f->a.reports && f->b.reports && (f->c.link == NULL || f->c.reports)) {
+            break;
+        }
+        run_nodes(f);
+        kind_under_test->wait();
+    }
+    settle(f);
+}
+
 static inline void await(fixture *f, srl_test_answer *answer)
 {
     assert_int_equal(answer->returned, SRL_OK);
@@ -79,11 +92,13 @@ static inline int setup(void **state)
     }
     *state = f;
     fake_platform_init(&f->clock, 42);
-    return kind_under_test->create(NULL, &f->broker) == SRL_OK &&
-                   srl_test_node_attach(&f->a, f->broker, &f->clock) == SRL_OK &&
-                   srl_test_node_attach(&f->b, f->broker, &f->clock) == SRL_OK
-               ? 0
-               : -1;
+    if (kind_under_test->create(NULL, &f->broker) != SRL_OK ||
+        srl_test_node_attach(&f->a, f->broker, &f->clock) != SRL_OK ||
+        srl_test_node_attach(&f->b, f->broker, &f->clock) != SRL_OK) {
+        return -1;
+    }
+    come_up(f);
+    return 0;
 }
 
 static inline int teardown(void **state)

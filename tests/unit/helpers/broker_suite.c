@@ -55,7 +55,7 @@ static void assert_counted(const srl_test_node *node, size_t count)
 
 static void assert_epoch(const char *epoch)
 {
-    assert_in_range(strlen(epoch), 1, 15);
+    assert_in_range(strlen(epoch), 1, 23);
 }
 
 static void subscribing_answers_the_position(void **state)
@@ -136,7 +136,7 @@ static void history_is_read_in_both_directions(void **state)
     for (int i = 0; i < 8; i++) {
         answer = publish(f, &f->a, channel, "x");
     }
-    char epoch[16];
+    char epoch[24];
     memcpy(epoch, answer.epoch, sizeof(epoch));
     answer = history(f, channel, 0, "", 64, false);
     OFFSETS(&answer, 4, 5, 6, 7, 8);
@@ -443,6 +443,7 @@ static void detaching_takes_members_and_subscriptions_away(void **state)
     assert_int_equal(answer.num_sessions, 1);
     assert_string_equal(answer.users[0].info, "1");
     assert_int_equal(srl_test_node_attach(&f->c, f->broker, &f->clock), SRL_OK);
+    come_up(f);
     subscribe(f, &f->c, channel, ROOM(1), &answer);
     assert_int_equal(answer.offset, 2);
 }
@@ -467,10 +468,10 @@ static void publishing_inside_a_delivery_keeps_the_order(void **state)
     srl_test_answer answer = {0};
     srl_broker_channel channel = srl_test_channel("r", 50);
     memset(answers, 0, sizeof(answers));
-    subscribe(f, &f->a, channel, ROOM(0), &answer);
     subscribe(f, &f->a, channel, ROOM(1), &answer);
-    subscribe(f, &f->b, channel, ROOM(2), &answer);
     f->a.ops->unsubscribe(f->a.link, "r", 1, ROOM(1));
+    subscribe(f, &f->a, channel, ROOM(0), &answer);
+    subscribe(f, &f->b, channel, ROOM(2), &answer);
     f->a.on_deliver = publish_next;
     f->a.user = answers;
     publish(f, &f->b, channel, "1");
@@ -610,19 +611,17 @@ static void subscribing_inside_an_answer(void **state)
     fixture *f = *state;
     srl_broker_channel channel = srl_test_channel("s", 5);
     srl_test_answer answer = {0};
-    subscribe(f, &f->a, channel, ROOM(0), &answer);
+    subscribe(f, &f->b, channel, ROOM(0), &answer);
     answer = (srl_test_answer){.then = subscribe_in_answer, .user = &f->a};
     srl_test_publish(&f->a, &channel, SRL_MESSAGE_PUBLICATION, "out", &answer);
     await(f, &answer);
     settle(f);
-    size_t seen[2] = {0};
-    for (size_t i = 0; i < f->a.log_count; i++) {
-        bool is_second = f->a.log[i].room == ROOM(1);
-        seen[is_second]++;
-        assert_int_equal(f->a.log[i].offset, is_second ? 2 : seen[0]);
+    assert_counted(&f->b, 2);
+    if (kind_under_test->wait == NULL) { /* else it may come between */
+        assert_int_equal(f->a.log_count, 1);
+        assert_ptr_equal(f->a.log[0].room, ROOM(1));
+        assert_int_equal(f->a.log[0].offset, 2);
     }
-    assert_int_equal(seen[0], 2);
-    assert_int_equal(seen[1], 1);
 }
 
 static void process_keeps_to_its_budget(void **state)

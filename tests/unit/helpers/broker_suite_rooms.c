@@ -338,6 +338,7 @@ static void notes_reach_every_node_in_order_with_messages(void **state)
     subscribe(f, &f->a, channel, ROOM(0), &answer);
     subscribe(f, &f->b, channel, ROOM(1), &answer);
     assert_int_equal(srl_test_node_attach(&f->c, f->broker, &f->clock), SRL_OK);
+    come_up(f);
     assert_int_equal(srl_test_control(&f->a, "one"), SRL_OK);
     publish(f, &f->a, channel, "1");
     assert_int_equal(srl_test_control(&f->a, "two"), SRL_OK);

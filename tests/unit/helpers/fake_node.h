@@ -11,6 +11,8 @@
 
 /* The kind of a delivery that is a note: it has data only. */
 #define SRL_TEST_NOTE 1000
+/* The kind of one that says that the room is somewhere else: it has offset and epoch only. */
+#define SRL_TEST_REPOSITION 1001
 
 typedef struct srl_test_delivery {
     void *room;
@@ -18,7 +20,7 @@ typedef struct srl_test_delivery {
     uint64_t offset;
     uint64_t time_ms;
     char data[64]; /* terminated, cut */
-    char epoch[16];
+    char epoch[24];
 } srl_test_delivery;
 
 typedef struct srl_test_node {
@@ -28,6 +30,8 @@ typedef struct srl_test_node {
     void *link; /* NULL: not attached */
     atomic_int wakes;
     uint64_t timer_due_ms;
+    bool is_polling;
+    int reports; /* 1: the broker said that it is up; 0: down, or nothing */
     srl_test_delivery *log;
     size_t log_count;
     size_t log_capacity;

@@ -1,0 +1,232 @@
+-- Channels as streams. An id is <epoch>-<offset>; offset 0 is never a publication: it is the mark of a beginning, or,
+-- where it was kept, of a place at which data was lost.
+
+local function now_us()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+local function parts(id)
+  local epoch, offset = string.match(id, '^(%d+)-(%d+)$')
+  return epoch, tonumber(offset)
+end
+
+-- An epoch that no stream had before; later than `base` in any case.
+local function mint(base)
+  local now = now_us()
+  base = tonumber(base)
+  if now <= base then now = base + 1 + now % 1048576 end
+  return text(now)
+end
+
+-- The last id ever given, or false.
+local function tip(key)
+  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
+  if last[1] then return last[1][1] end
+  if redis.call('EXISTS', key) == 0 then return false end
+  local info = redis.call('XINFO', 'STREAM', key)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+end
+
+-- An empty stream of a new epoch.
+local function begin(key, base, ttl)
+  local id = mint(base) .. '-0'
+  redis.call('XADD', key, id, 'b', '')
+  redis.call('XDEL', key, id)
+  redis.call('PEXPIRE', key, ttl)
+  return id
+end
+
+-- What the quick way could not do: the stream does not exist, or has another epoch than was thought, or begins a newer
+-- one; or the server cannot number by itself.
+local function append(key, args, got)
+  local hint, size, frame = args[1], args[2], args[3]
+  if type(got) == 'string' then redis.call('XDEL', key, got) end
+  if type(got) == 'table' and got.err and not string.find(got.err, 'equal or smaller', 1, true) and
+      not string.find(got.err, 'Invalid stream ID', 1, true) then
+    return got
+  end
+  local last = tip(key)
+  local id
+  if not last then
+    id = mint(hint) .. '-1'
+  else
+    local epoch, offset = parts(last)
+    if type(got) == 'string' or tonumber(hint) > tonumber(epoch) then
+      id = mint(hint) .. '-1' -- not the hint itself: it may be an epoch that this stream had once
+    else
+      id = epoch .. '-' .. text(offset + 1)
+    end
+  end
+  redis.call('XADD', key, 'MAXLEN', '~', size, id, 'd', frame)
+  if not last then redis.call('PEXPIRE', key, args[6]) end
+  return id
+end
+
+-- keys: stream [, idempotency key]
+-- args: epoch at least, size (0: nothing is kept), frame, live channel, whether to set the stream's ttl (or, where
+-- nothing is kept, to end a stream that there may be), ttl [, of the key]
+-- An id, or an array of one if the idempotency key was known.
+F.publish = function(keys, args)
+  local key, id = keys[1], '-'
+  if keys[2] then
+    local known = redis.call('GET', keys[2])
+    if known then return {known} end
+  end
+  if args[2] ~= '0' then
+    id = redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', args[2], args[1] .. '-*', 'd', args[3])
+    if type(id) ~= 'string' or string.sub(id, -2) == '-0' then
+      id = append(key, args, id)
+      if type(id) ~= 'string' then return id end
+    end
+    if args[5] == '1' then redis.call('PEXPIRE', key, args[6]) end
+  elseif args[5] == '1' then
+    redis.call('UNLINK', key)
+  end
+  redis.call('PUBLISH', args[4], id .. ' ' .. args[3])
+  if keys[2] then redis.call('SET', keys[2], id, 'PX', args[7]) end
+  return id
+end
+
+-- The same for one that may have been run already: an entry with the frame's token is announced once more, under the
+-- id that it has.
+F.publish_again = function(keys, args)
+  if args[2] ~= '0' then
+    local token = string.sub(args[3], 2, 17)
+    local last = redis.call('XREVRANGE', keys[1], '+', '-', 'COUNT', 1000)
+    for i = 1, #last do
+      local frame = last[i][2][2]
+      if string.sub(frame, 2, 17) == token then
+        redis.call('PUBLISH', args[4], last[i][1] .. ' ' .. frame)
+        return last[i][1]
+      end
+    end
+  end
+  return F.publish(keys, args)
+end
+
+-- Whether the stream goes on from the cursor, and with what: 0 nothing; {1, id, frame...}; {2, tip}: it does not;
+-- {3, tip}: there was no cursor.
+local function since(key, cursor, limit, base, ttl)
+  if cursor == '' then return {3, tip(key) or begin(key, base, ttl)} end
+  local found = redis.call('XRANGE', key, cursor, '+', 'COUNT', limit + 1)
+  local first = found[1] and found[1][1]
+  if first == cursor then
+    if #found == 1 then return 0 end
+  elseif not first then
+    local last = tip(key)
+    if last == cursor then
+      if string.sub(cursor, -2) == '-0' then redis.call('PEXPIRE', key, ttl) end
+      return 0
+    end
+    base = math.max(tonumber(base), tonumber((parts(cursor))))
+    if not last then return {2, begin(key, base, ttl)} end
+    -- The stream ends before the cursor: data was lost, and that is written into it.
+    local id = mint(base) .. '-0'
+    redis.call('XADD', key, id, 'b', '')
+    return {2, id}
+  else
+    local epoch, offset = parts(cursor)
+    local first_epoch, first_offset = parts(first)
+    if epoch ~= first_epoch or first_offset ~= offset + 1 then return {2, tip(key)} end
+  end
+  local out = {1}
+  for i = first == cursor and 2 or 1, #found do
+    if string.sub(found[i][1], -2) == '-0' then return {2, tip(key)} end
+    out[#out + 1] = found[i][1]
+    out[#out + 1] = found[i][2][2]
+  end
+  return out
+end
+
+-- keys: streams. args: base epoch, publications at most of each, ttl of a stream without any, then a cursor per stream.
+F.catch_up = function(keys, args)
+  local out = {}
+  for i = 1, #keys do
+    local ok, got = pcall(since, keys[i], args[i + 3], tonumber(args[2]), args[1], args[3])
+    out[i] = ok and got or {9, tostring(type(got) == 'table' and got.err or got)}
+  end
+  return out
+end
+
+-- Publications by age: the time stands in the frame.
+local function time_of(frame)
+  local high, low = struct.unpack('>I4I4', frame, 18)
+  return high * 4294967296 + low
+end
+
+-- Drop what is older than `oldest`.
+local function trim(key, oldest)
+  local from = '-'
+  while true do
+    local found = redis.call('XRANGE', key, from, '+', 'COUNT', 64)
+    if #found == 0 then break end
+    for i = 1, #found do
+      if #found[i][2][2] > 0 and time_of(found[i][2][2]) > oldest then
+        if i > 1 or from ~= '-' then redis.call('XTRIM', key, 'MINID', '=', found[i][1]) end
+        return
+      end
+    end
+    from = '(' .. found[#found][1]
+  end
+  if from ~= '-' then redis.call('XTRIM', key, 'MAXLEN', '=', 0) end
+end
+
+local function collect(key, first, last, limit, reverse, out)
+  local found = reverse and redis.call('XREVRANGE', key, last, first, 'COUNT', limit) or
+    redis.call('XRANGE', key, first, last, 'COUNT', limit)
+  for i = 1, #found do
+    if string.sub(found[i][1], -2) ~= '-0' then
+      out[#out + 1] = found[i][1]
+      out[#out + 1] = found[i][2][2]
+    end
+  end
+  return out
+end
+
+-- keys: stream. args: base epoch, ttl of a stream without publications, size, time of the oldest that counts (0: all),
+-- limit, epoch of the position ('': any), its offset, 0 or 1: newest first, 0 or 1: the position may be of an epoch
+-- before, if the stream goes on from there.
+-- {tip, 0 or 1: the position is of no use, id, frame...}
+F.history = function(keys, args)
+  local key, limit, epoch, offset = keys[1], tonumber(args[5]), args[6], tonumber(args[7])
+  local last = tip(key) or begin(key, args[1], args[2])
+  local now, top = parts(last)
+  if args[4] ~= '0' then trim(key, tonumber(args[4])) end
+  if epoch ~= '' and epoch ~= now then
+    if args[9] == '0' or #epoch > 19 or string.find(epoch, '%D') then return {last, 1} end
+    local rest = since(key, epoch .. '-' .. args[7], limit, args[1], args[2])
+    if rest == 0 then return {last, 0} end
+    if rest[1] ~= 1 or #rest - 1 > limit * 2 then return {tip(key), 1} end
+    rest[1] = 0
+    table.insert(rest, 1, last)
+    return rest
+  end
+  local lowest = math.max(top - tonumber(args[3]) + 1, 1)
+  if limit == 0 then return {last, 0} end
+  if args[8] == '1' then
+    local highest = offset > 0 and math.min(offset - 1, top) or top
+    if highest < lowest then return {last, 0} end
+    return collect(key, now .. '-' .. text(lowest), now .. '-' .. text(highest), limit, true, {last, 0})
+  end
+  if offset >= top then return {last, 0} end
+  return collect(key, now .. '-' .. text(math.max(offset + 1, lowest)), '+', limit, false, {last, 0})
+end
+
+-- keys: where the lineage of the data is written down. args: the server's replication id, the base epoch known.
+-- The base epoch: later than all epochs given before, wherever the data has changed its lineage. The minute is for the
+-- clocks of two servers, which may differ; two seconds are more than what mint() may be ahead of a base.
+F.lineage = function(keys, args)
+  local have = redis.call('HMGET', keys[1], 'e', 'r')
+  local known = math.max(tonumber(have[1] or '0'), tonumber(args[2]))
+  if have[2] == args[1] and tonumber(have[1]) >= known then return have[1] end
+  local epoch = text(math.max(now_us() + 60000000, known + 2097152))
+  redis.call('HSET', keys[1], 'e', epoch, 'r', args[1])
+  return epoch
+end

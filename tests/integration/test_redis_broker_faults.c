@@ -1,0 +1,486 @@
+/* The Redis broker when connections break, and when the server goes away, comes back, or has lost what it had. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <streamrelay/error.h>
+#include <streamrelay/redis_broker.h>
+
+#include "helpers/broker_calls.h"
+#include "helpers/redis_server.h"
+
+static char rooms[2];
+#define ROOM(n) ((void *)&rooms[n])
+
+typedef struct world {
+    srl_test_redis server;
+    fake_platform clock;
+    srl_broker *broker;
+    srl_test_node a;
+    srl_test_node b;
+} world;
+
+static void run(world *w, int ms)
+{
+    struct timespec moment = {.tv_sec = 0, .tv_nsec = 1000000};
+    for (int i = 0; i < ms; i++) {
+        srl_test_node_run(&w->a);
+        srl_test_node_run(&w->b);
+        nanosleep(&moment, NULL);
+    }
+}
+
+static void run_until_up(world *w)
+{
+    for (int i = 0; i < 20000 && !(w->a.reports && w->b.reports); i++) {
+        run(w, 1);
+    }
+    assert_true(w->a.reports && w->b.reports);
+}
+
+static void run_until_answered(world *w, const srl_test_answer *answer)
+{
+    assert_int_equal(answer->returned, SRL_OK);
+    for (int i = 0; i < 20000 && answer->answers == 0; i++) {
+        run(w, 1);
+    }
+    assert_int_equal(answer->answers, 1);
+}
+
+static void run_until_logged(world *w, const srl_test_node *node, size_t count)
+{
+    for (int i = 0; i < 20000 && node->log_count < count; i++) {
+        run(w, 1);
+    }
+    run(w, 20);
+    assert_int_equal(node->log_count, count);
+}
+
+static world *begin(const srl_redis_broker_config *config)
+{
+    world *w = calloc(1, sizeof(*w));
+    srl_redis_options *options;
+    char url[96];
+    assert_non_null(w);
+    if (!srl_test_redis_start(&w->server, NULL)) {
+        exit(77);
+    }
+    int len = snprintf(url, sizeof(url), "redis://127.0.0.1:%u?command_timeout=1s&backoff_max=200ms",
+                       (unsigned)w->server.port);
+    fake_platform_init(&w->clock, 5);
+    assert_int_equal(srl_redis_options_create(url, (size_t)len, &options), SRL_OK);
+    assert_int_equal(srl_redis_broker_create(options, config, &w->broker), SRL_OK);
+    srl_redis_options_destroy(options);
+    assert_int_equal(srl_test_node_attach(&w->a, w->broker, &w->clock), SRL_OK);
+    assert_int_equal(srl_test_node_attach(&w->b, w->broker, &w->clock), SRL_OK);
+    run_until_up(w);
+    run(w, 20);
+    return w;
+}
+
+static void end(world *w)
+{
+    srl_test_node_free(&w->a);
+    srl_test_node_free(&w->b);
+    srl_broker_release(w->broker);
+    srl_test_redis_stop(&w->server);
+    free(w);
+}
+
+static srl_test_answer subscribe(world *w, srl_test_node *node, srl_broker_channel channel)
+{
+    srl_test_answer answer = {0};
+    srl_test_subscribe(node, &channel, ROOM(0), &answer);
+    run_until_answered(w, &answer);
+    assert_int_equal(answer.error, SRL_OK);
+    return answer;
+}
+
+static srl_test_answer publish(world *w, srl_test_node *node, srl_broker_channel channel, const char *data)
+{
+    srl_test_answer answer = {0};
+    srl_test_publish(node, &channel, SRL_MESSAGE_PUBLICATION, data, &answer);
+    run_until_answered(w, &answer);
+    return answer;
+}
+
+static srl_test_answer since(world *w, srl_broker_channel channel, const char *epoch, uint64_t offset)
+{
+    srl_test_answer answer = {0};
+    srl_broker_query query = {.size = sizeof(query),
+                              .limit = 60,
+                              .since_offset = offset,
+                              .since_epoch = epoch,
+                              .since_epoch_len = strlen(epoch),
+                              .follows = 1};
+    srl_test_answer_begin(&answer);
+    answer.returned = w->a.ops->history(w->a.link, &channel, &query, &answer.operation);
+    run_until_answered(w, &answer);
+    return answer;
+}
+
+static void assert_counted(const srl_test_node *node, size_t from, size_t count)
+{
+    for (size_t i = from; i < count; i++) {
+        assert_int_equal(node->log[i].kind, SRL_MESSAGE_PUBLICATION);
+        assert_int_equal(node->log[i].offset, i + 1);
+    }
+}
+
+static void a_lost_subscription_connection_loses_nothing(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 5000);
+    static srl_test_answer answers[1500];
+    (void)state;
+    memset(answers, 0, sizeof(answers));
+    subscribe(w, &w->b, channel);
+    for (int i = 0; i < 1500; i++) {
+        if (i % 250 == 10) {
+            srl_test_redis_command(&w->server, "CLIENT KILL TYPE pubsub", NULL, 0);
+        }
+        srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answers[i]);
+        srl_test_node_run(&w->a);
+        if (i % 7 == 0) {
+            srl_test_node_run(&w->b);
+        }
+    }
+    run_until_logged(w, &w->b, 1500);
+    assert_counted(&w->b, 0, 1500);
+    end(w);
+}
+
+static void more_than_one_answer_holds_is_read_in_parts(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 5000);
+    static srl_test_answer answers[2000];
+    (void)state;
+    memset(answers, 0, sizeof(answers));
+    subscribe(w, &w->b, channel);
+    srl_test_redis_command(&w->server, "CLIENT KILL TYPE pubsub", NULL, 0);
+    for (int i = 0; i < 2000; i++) { /* the other node does not look meanwhile */
+        srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answers[i]);
+    }
+    for (int i = 0; i < 300; i++) {
+        srl_test_node_run(&w->a);
+    }
+    run_until_logged(w, &w->b, 2000);
+    assert_counted(&w->b, 0, 2000);
+    end(w);
+}
+
+static void a_publication_waits_and_is_stored_once(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    srl_test_answer waiting[20];
+    (void)state;
+    memset(waiting, 0, sizeof(waiting));
+    subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "before");
+    srl_test_redis_pause(&w->server);
+    for (int i = 0; i < 20; i++) {
+        srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &waiting[i]);
+    }
+    run(w, 1500); /* it is silent for longer than a command may take: the connection is given up */
+    assert_int_equal(waiting[0].answers, 0);
+    srl_test_redis_resume(&w->server);
+    for (int i = 0; i < 20; i++) {
+        run_until_answered(w, &waiting[i]);
+        assert_int_equal(waiting[i].error, SRL_OK);
+        assert_int_equal(waiting[i].offset, i + 2);
+    }
+    run_until_logged(w, &w->b, 21);
+    assert_counted(&w->b, 0, 21);
+    end(w);
+}
+
+static void an_empty_server_is_another_epoch(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_test_answer first = subscribe(w, &w->b, channel);
+    for (int i = 0; i < 3; i++) {
+        publish(w, &w->a, channel, "old");
+    }
+    run_until_logged(w, &w->b, 3);
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+    srl_test_answer again = publish(w, &w->a, channel, "new");
+    assert_int_equal(again.error, SRL_OK);
+    assert_int_equal(again.offset, 1);
+    assert_true(strcmp(again.epoch, first.epoch) > 0);
+    run(w, 1000);
+    assert_true(w->b.log_count >= 4);
+    assert_int_equal(w->b.log[3].kind, SRL_TEST_REPOSITION);
+    assert_string_equal(w->b.log[w->b.log_count - 1].epoch, again.epoch);
+    assert_int_equal(since(w, channel, first.epoch, 3).error, SRL_ERR_UNRECOVERABLE);
+    assert_int_equal(since(w, channel, again.epoch, 0).count, 1);
+    end(w);
+}
+
+/* What the server had when it was saved, and no more; then it goes on. */
+static void an_older_copy_is_another_epoch(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_test_answer first = subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    publish(w, &w->a, channel, "2");
+    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
+    publish(w, &w->a, channel, "lost");
+    run_until_logged(w, &w->b, 3);
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+    srl_test_answer again = publish(w, &w->a, channel, "new");
+    assert_int_equal(again.offset, 1);
+    assert_string_not_equal(again.epoch, first.epoch);
+    run(w, 1000);
+    assert_int_equal(w->b.log[3].kind, SRL_TEST_REPOSITION);
+    assert_int_equal(since(w, channel, first.epoch, 3).error, SRL_ERR_UNRECOVERABLE);
+    assert_int_equal(since(w, channel, first.epoch, 2).error, SRL_ERR_UNRECOVERABLE);
+    end(w);
+}
+
+/* Nothing was lost though the server was started anew: the next epoch goes on behind the old one. */
+static void a_complete_copy_goes_on(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_test_answer first = subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    publish(w, &w->a, channel, "2");
+    run_until_logged(w, &w->b, 2);
+    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+    srl_test_answer again = publish(w, &w->a, channel, "3");
+    assert_int_equal(again.offset, 1);
+    assert_true(strcmp(again.epoch, first.epoch) > 0);
+    run_until_logged(w, &w->b, 3);
+    assert_int_equal(w->b.log[2].kind, SRL_MESSAGE_PUBLICATION);
+    assert_string_equal(w->b.log[2].data, "3");
+    srl_test_answer rest = since(w, channel, first.epoch, 1);
+    assert_int_equal(rest.error, SRL_OK);
+    assert_int_equal(rest.count, 2);
+    assert_string_equal(rest.data[0], "2");
+    assert_string_equal(rest.data[1], "3");
+    assert_string_equal(rest.epoch, again.epoch);
+    assert_int_equal(since(w, channel, "no number", 1).error, SRL_ERR_UNRECOVERABLE);
+    end(w);
+}
+
+static void it_may_fail_at_once_instead(void **state)
+{
+    srl_redis_broker_config config;
+    srl_test_answer answer = {0};
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.away_publish = config.away_subscribe = SRL_REDIS_AWAY_FAIL;
+    world *w = begin(&config);
+    srl_test_redis_kill(&w->server);
+    while (w->a.reports) {
+        run(w, 1);
+    }
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answer);
+    assert_int_equal(answer.returned, SRL_ERR_BROKER_DOWN);
+    srl_test_subscribe(&w->a, &channel, ROOM(0), &answer);
+    assert_int_equal(answer.returned, SRL_ERR_BROKER_DOWN);
+    srl_test_redis_restart(&w->server);
+    run_until_up(w);
+    assert_int_equal(publish(w, &w->a, channel, "y").error, SRL_OK);
+    end(w);
+}
+
+static void what_waits_has_bounds(void **state)
+{
+    srl_redis_broker_config config;
+    static srl_test_answer answers[100];
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    int taken = 0;
+    (void)state;
+    memset(answers, 0, sizeof(answers));
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.max_waiting_bytes = 20000;
+    config.away_wait_ms = 500;
+    world *w = begin(&config);
+    srl_test_redis_kill(&w->server);
+    while (w->a.reports) {
+        run(w, 1);
+    }
+    for (int i = 0; i < 100; i++) {
+        srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answers[i]);
+        taken += answers[i].returned == SRL_OK;
+        assert_true(answers[i].returned == SRL_OK || answers[i].returned == SRL_ERR_LIMIT);
+    }
+    assert_in_range(taken, 5, 60);
+    run(w, 1500);
+    for (int i = 0; i < taken; i++) {
+        assert_int_equal(answers[i].answers, 1);
+        assert_int_equal(answers[i].error, SRL_ERR_BROKER_DOWN);
+    }
+    srl_test_subscribe(&w->a, &channel, ROOM(0), &answers[99]);
+    run_until_answered(w, &answers[99]);
+    assert_int_equal(answers[99].error, SRL_ERR_BROKER_DOWN);
+    srl_test_redis_restart(&w->server);
+    run_until_up(w);
+    subscribe(w, &w->a, channel);
+    assert_int_equal(publish(w, &w->b, channel, "y").offset, 1);
+    run_until_logged(w, &w->a, 1);
+    end(w);
+}
+
+static void a_full_server_refuses_and_goes_on(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    srl_test_redis_command(&w->server, "CONFIG SET maxmemory 1", NULL, 0);
+    assert_int_equal(publish(w, &w->a, channel, "no").error, SRL_ERR_BROKER_DOWN);
+    srl_test_redis_command(&w->server, "CONFIG SET maxmemory 0", NULL, 0);
+    assert_int_equal(publish(w, &w->a, channel, "2").offset, 2);
+    run_until_logged(w, &w->b, 2);
+    assert_counted(&w->b, 0, 2);
+    end(w);
+}
+
+static void a_replica_is_not_written_to(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    srl_test_answer answer = {0};
+    (void)state;
+    subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    srl_test_redis_command(&w->server, "REPLICAOF 127.0.0.1 1", NULL, 0);
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "2", &answer);
+    run(w, 1000);
+    assert_int_equal(answer.answers, 0);
+    assert_int_equal(w->a.reports, 0);
+    srl_test_redis_command(&w->server, "REPLICAOF NO ONE", NULL, 0);
+    run_until_answered(w, &answer);
+    assert_int_equal(answer.error, SRL_OK);
+    assert_string_equal(w->b.log[w->b.log_count - 1].data, "2");
+    end(w);
+}
+
+static void a_foreign_key_concerns_its_channel_only(void **state)
+{
+    world *w = begin(NULL);
+    srl_test_answer answer = {0};
+    srl_broker_channel bad = srl_test_channel("bad", 10), good = srl_test_channel("good", 10);
+    char line[128];
+    (void)state;
+    publish(w, &w->a, bad, "x");
+    srl_test_redis_command(&w->server,
+                           "EVAL \"for _,k in ipairs(redis.call('KEYS','*:s:bad')) do redis.call('SET',k,1) end\" 0",
+                           line, sizeof(line));
+    assert_int_equal(publish(w, &w->a, bad, "y").error, SRL_ERR_REDIS);
+    srl_test_subscribe(&w->b, &bad, ROOM(0), &answer);
+    run_until_answered(w, &answer);
+    assert_int_equal(answer.error, SRL_ERR_REDIS);
+    subscribe(w, &w->b, good);
+    assert_int_equal(publish(w, &w->a, good, "z").offset, 1);
+    run_until_logged(w, &w->b, 1);
+    assert_true(w->a.reports && w->b.reports);
+    end(w);
+}
+
+static void scripts_that_were_flushed_are_loaded_again(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    static srl_test_answer answers[50];
+    (void)state;
+    memset(answers, 0, sizeof(answers));
+    subscribe(w, &w->b, channel);
+    srl_test_redis_command(&w->server, "FUNCTION FLUSH", NULL, 0);
+    for (int i = 0; i < 50; i++) {
+        srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answers[i]);
+    }
+    for (int i = 0; i < 50; i++) {
+        run_until_answered(w, &answers[i]);
+        assert_int_equal(answers[i].offset, i + 1); /* in the order they were given */
+    }
+    run_until_logged(w, &w->b, 50);
+    end(w);
+}
+
+static void a_deaf_connection_is_noticed(void **state)
+{
+    srl_redis_broker_config config;
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.sweep_ms = 1000;
+    world *w = begin(&config);
+    subscribe(w, &w->b, channel);
+    /* The stream gets an entry that nobody announced: the sweep finds it. */
+    srl_test_answer first = publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    char line[256];
+    snprintf(line, sizeof(line),
+             "EVAL \"local k=redis.call('KEYS','*:s:c')[1] local l=redis.call('XREVRANGE',k,'+','-','COUNT',1) return "
+             "redis.call('XADD',k,'%s-2','d',l[1][2][2])\" 0",
+             first.epoch);
+    srl_test_redis_command(&w->server, line, NULL, 0);
+    run_until_logged(w, &w->b, 2);
+    assert_counted(&w->b, 0, 2);
+    end(w);
+}
+
+static void configurations_that_cannot_be(void **state)
+{
+    srl_redis_broker_config config;
+    srl_broker *broker;
+    (void)state;
+    assert_int_equal(srl_redis_broker_create(NULL, NULL, NULL), SRL_ERR_INVALID);
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.prefix = "a{b";
+    assert_int_equal(srl_redis_broker_create(NULL, &config, &broker), SRL_ERR_INVALID);
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.prefix_len = 0;
+    assert_int_equal(srl_redis_broker_create(NULL, &config, &broker), SRL_ERR_INVALID);
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.away_publish = 7;
+    assert_int_equal(srl_redis_broker_create(NULL, &config, &broker), SRL_ERR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_subscription_connection_loses_nothing),
+        cmocka_unit_test(more_than_one_answer_holds_is_read_in_parts),
+        cmocka_unit_test(a_publication_waits_and_is_stored_once),
+        cmocka_unit_test(an_empty_server_is_another_epoch),
+        cmocka_unit_test(an_older_copy_is_another_epoch),
+        cmocka_unit_test(a_complete_copy_goes_on),
+        cmocka_unit_test(it_may_fail_at_once_instead),
+        cmocka_unit_test(what_waits_has_bounds),
+        cmocka_unit_test(a_full_server_refuses_and_goes_on),
+        cmocka_unit_test(a_replica_is_not_written_to),
+        cmocka_unit_test(a_foreign_key_concerns_its_channel_only),
+        cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
+        cmocka_unit_test(a_deaf_connection_is_noticed),
+        cmocka_unit_test(configurations_that_cannot_be),
+    };
+    return cmocka_run_group_tests_name("redis_broker_faults", tests, NULL, NULL);
+}
