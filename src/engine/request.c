@@ -52,9 +52,8 @@ static srl__slice copy_text(char **at, srl__slice text)
 static srl_request *request_create(srl_session *session, int kind, const srl__command *command)
 {
     srl_relay *relay = session->relay;
-    size_t size =
-        sizeof(srl_request) + command->channel.len + command->token.len + command->method.len + command->data.len + command->key.len +
-        5;
+    size_t size = sizeof(srl_request) + command->channel.len + command->token.len + command->method.len +
+                  command->data.len + command->key.len + 5;
     srl_request *request = srl__alloc_zeroed(&relay->alloc, size);
     char *at = NULL;
 

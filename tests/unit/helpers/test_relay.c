@@ -123,6 +123,7 @@ int test_relay_start(test_relay *home, ...)
     hooks.subscribe = home->hooks & TEST_SUBSCRIBE ? ask : NULL;
     hooks.publish = home->hooks & TEST_PUBLISH ? ask : NULL;
     hooks.rpc = home->hooks & TEST_RPC ? ask : NULL;
+    hooks.survey = home->survey;
     if (srl_options_set_hooks(home->options, &hooks, home) != SRL_OK) {
         broken("no hooks");
     }
