@@ -235,7 +235,9 @@ class Verdict:
         if flags & RECOVERING:
             self.counts["recovered: false"] += 1
             losses = self.losses.get(channel, [])
-            if not walk.lost and bisect.bisect_right(losses, last) == len(losses):
+            # A stream cannot prove that nothing came before its first publication.
+            is_certain = last[1] > 0 or position[0] == last[0]
+            if is_certain and not walk.lost and bisect.bisect_right(losses, last) == len(losses):
                 self.problem("recovered: false without a loss", f"{path}: s{who} c{channel} {last} -> {position}")
         walk.at, walk.lost = at, not exists
         if not exists and (channel, position) not in self.gone:

@@ -105,6 +105,39 @@ def trimmed(settings):
     return result
 
 
+def moved(settings):
+    """A client goes from one node to another one that has not heard yet what the client has."""
+    result = Result()
+    cluster = Cluster(settings, *AOF_ALWAYS, channels=4, subscribers=1)
+    slow, quick = cluster.nodes[:2]
+    cluster.subscribe()
+    for round_ in range(settings.choose(3, 20)):
+        cluster.proxy.stalled = [False, True]
+        quick.tell(f"open q{round_} mover")
+        first = quick.ask(f"q{round_}", type="subscribe", channel="c0")["data"]
+        quick.tell(f"open one{round_} solo")
+        for number in range(5):
+            quick.ask(f"one{round_}", type="publish", channel="c0", data={"data": f"m9/{round_ * 10 + number + 1}"})
+        wait_for("the messages", lambda: len(quick.pushes(f"q{round_}", "message")) == 5, 10, 0.01)
+        last = quick.pushes(f"q{round_}", "message")[-1]["data"]
+        slow.tell(f"open q{round_} mover")
+        slow.tell(f'send q{round_} {{"id":9,"type":"subscribe","channel":"c0","data":{{"recover":true,'
+                  f'"offset":{last["offset"]},"epoch":"{first["epoch"]}"}}}}')
+        time.sleep(0.3)
+        cluster.proxy.heal()
+        reply = slow.reply(f"q{round_}", 9, 15)
+        result.check(reply.get("data", {}).get("recovered") is True, f"a client that is ahead of its node: {reply}")
+        quick.ask(f"one{round_}", type="publish", channel="c0", data={"data": f"m9/{round_ * 10 + 6}"})
+        wait_for("what follows", lambda: slow.pushes(f"q{round_}", "message"), 10, 0.01)
+        time.sleep(0.2)
+        seen = [push["data"]["offset"] for push in slow.pushes(f"q{round_}", "message")]
+        result.check(seen == [last["offset"] + 1], f"a client that is ahead of its node has {last} and got {seen}")
+        result.faults += 1
+    cluster.settle(quiet=1)
+    end(cluster, result)
+    return result
+
+
 # ---- Redis comes back with other data
 
 def other_data(settings, prepare, lose):
@@ -559,10 +592,10 @@ def outage(settings):
 
 
 PARTS = {
-    "data": [flow_always, flow_power_loss, flow_scripts, flow_churn, trimmed,
-             empty_restart, empty_restarts, old_copy, old_copy_twice, flush_all, failover],
-    "refusals": [memory_full, read_only, output_buffer, wrong_type, presence_of_nodes, presence_crash,
-                 presence_stopped, away, outage]}
+    "flow": [flow_always, flow_power_loss, flow_scripts, flow_churn, trimmed, moved],
+    "data": [empty_restart, empty_restarts, old_copy, old_copy_twice, flush_all, failover],
+    "refusals": [memory_full, read_only, output_buffer, wrong_type, away, outage],
+    "people": [presence_of_nodes, presence_crash, presence_stopped]}
 CASES = {function.__name__: function for part in PARTS.values() for function in part}
 LONG = {"empty_restarts", "old_copy", "flush_all"}  # in the full form only
 

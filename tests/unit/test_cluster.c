@@ -714,6 +714,96 @@ static void odd_notes_are_passed_over(void **state)
     end(&c);
 }
 
+/* An answer from node `number` with that much data. */
+static void answer_from(const char *id, unsigned number, const char *name, size_t data_len)
+{
+    char *text = malloc(data_len + 2048);
+    int begin = 0;
+
+    assert_non_null(text);
+    begin =
+        snprintf(text, data_len + 2048,
+                 "{\"to\":\"%s\",\"survey\":1,\"node\":\"00000000-0000-4000-8000-%012u\",\"name\":\"%s\",\"data\":\"",
+                 id, number, name);
+    memset(text + begin, 'x', data_len - 2);
+    memcpy(text + begin + data_len - 2, "\"}", 2);
+    srl_node_control(node_of_last, text, (size_t)begin + data_len);
+    free(text);
+}
+
+static void sum_up(int error, const srl_survey *survey, void *user)
+{
+    findings *f = user;
+    size_t bytes = 0;
+
+    f->calls++;
+    f->error = error;
+    f->count = survey->count;
+    for (uint32_t i = 0; i < survey->count; i++) {
+        assert_true(survey->answers[i].name_len <= 128);
+        assert_true(survey->answers[i].error == SRL_OK || survey->answers[i].error == SRL_ERR_TOO_LARGE);
+        assert_int_equal(survey->answers[i].error != SRL_OK, survey->answers[i].data_len == 0);
+        f->missing += survey->answers[i].error == SRL_ERR_TOO_LARGE;
+        bytes += survey->answers[i].data_len;
+    }
+    assert_true(bytes <= SRL_SURVEY_MAX_BYTES);
+}
+
+static void answers_have_a_size_together(void **state)
+{
+    cluster c;
+    findings f = {0};
+    char id[SRL_NODE_ID_LEN + 1];
+    char name[1000];
+    (void)state;
+
+    begin_with(&c, broker_with(nodes_wait, memory_control(), NULL), echo);
+    srl_relay_node_id(c.nodes[2].relay, id);
+    assert_int_equal(srl_relay_survey(c.nodes[2].relay, "op", 2, "", 0, 1000, sum_up, &f), SRL_OK);
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    answer_from(id, 99, name, 10);
+    for (unsigned i = 0; i < 20; i++) {
+        answer_from(id, i, "n", 1000000);
+    }
+    test_relay_advance(&c.nodes[2], 1000);
+    assert_int_equal(f.calls, 1);
+    assert_int_equal(f.count, 22);
+    assert_int_equal(f.missing, 4);
+    end(&c);
+}
+
+static void ask_again(int error, const srl_survey *survey, void *user)
+{
+    cluster *c = user;
+
+    assert_int_equal(error, SRL_ERR_CANCELLED);
+    assert_null(survey);
+    assert_int_equal(srl_relay_nodes(c->nodes[2].relay, 1, listed_nodes, NULL), SRL_ERR_CLOSED);
+}
+
+static void nothing_begins_after_the_end(void **state)
+{
+    cluster c;
+    char text[128];
+    char id[SRL_NODE_ID_LEN + 1];
+    srl_relay *relay;
+    (void)state;
+
+    begin_with(&c, broker_with(nodes_wait, memory_control(), NULL), keep);
+    relay = c.nodes[2].relay;
+    srl_relay_node_id(relay, id);
+    assert_int_equal(srl_relay_survey(relay, "op", 2, "", 0, 1000, ask_again, &c), SRL_OK);
+    assert_int_equal(kept_count, 1);
+    srl_relay_destroy(relay);
+    snprintf(text, sizeof(text), "{\"ask\":\"%s\",\"survey\":1,\"op\":\"x\"}", id);
+    srl_node_control(node_of_last, text, strlen(text));
+    assert_int_equal(kept_count, 1);
+    c.nodes[2].relay = NULL;
+    assert_int_equal(srl_question_refuse(kept[0], SRL_ERR_DENIED), SRL_ERR_CANCELLED);
+    end(&c);
+}
+
 static void the_broker_is_told_of_the_end_of_each_call(void **state)
 {
     test_relay home;
@@ -856,6 +946,8 @@ int main(void)
         cmocka_unit_test(the_count_may_come_late),
         cmocka_unit_test(a_broker_without_notes),
         cmocka_unit_test(odd_notes_are_passed_over),
+        cmocka_unit_test(answers_have_a_size_together),
+        cmocka_unit_test(nothing_begins_after_the_end),
         cmocka_unit_test(the_broker_is_told_of_the_end_of_each_call),
         cmocka_unit_test(one_session_is_found_wherever_it_is),
         cmocka_unit_test(each_allocation_fails),
