@@ -39,7 +39,8 @@ typedef struct srl_broker_channel {
 typedef enum srl_message_kind {
     SRL_MESSAGE_PUBLICATION = 1, /**< stored, and numbered, where the channel has history */
     SRL_MESSAGE_JOIN = 2,        /**< never stored */
-    SRL_MESSAGE_LEAVE = 3        /**< never stored */
+    SRL_MESSAGE_LEAVE = 3,       /**< never stored */
+    SRL_MESSAGE_TRANSIENT = 4    /**< a publication that is neither stored nor numbered, in any channel */
 } srl_message_kind;
 
 /** One member of a channel's presence: a session; a view. */
@@ -51,6 +52,8 @@ typedef struct srl_broker_member {
     size_t user_len;
     const char *info;
     size_t info_len;
+    const char *channel_info; /**< of its subscription to this channel; empty or NULL if none */
+    size_t channel_info_len;
 } srl_broker_member;
 
 /** A read of history; a view. */
@@ -168,6 +171,8 @@ typedef struct srl_broker_ops {
     /** Pass a note to every node, this one included, by srl_node_control(); notes of one node arrive in order, and
      *  before what that node publishes later. */
     int (*control)(void *link, const char *note, size_t note_len);
+    /** Drop the publications that a channel keeps; the answer holds its offset and epoch, which go on. */
+    int (*history_remove)(void *link, const srl_broker_channel *channel, srl_operation *operation);
 } srl_broker_ops;
 
 /** Fill a table with NULL functions; `size` is sizeof(srl_broker_ops) as the caller's header has it. */
@@ -176,7 +181,7 @@ SRL_API void srl_broker_ops_init(srl_broker_ops *ops, size_t size);
 /**
  * Make a broker from the host's own functions.
  *
- * @param ops     all functions set, but directory, position_set, position_get and control may be NULL; copied
+ * @param ops     all functions set, but directory and what follows it may be NULL; copied
  * @param broker  handed to attach and destroy
  * @param out     receives a handle with one reference
  * @return 0, SRL_ERR_INVALID, SRL_ERR_NOMEM. After a failure destroy is not called.

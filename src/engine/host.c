@@ -4,6 +4,7 @@
 
 #include "engine/call.h"
 #include "engine/direct.h"
+#include "engine/host_publish.h"
 #include "engine/policy.h"
 #include "engine/relay.h"
 
@@ -114,7 +115,8 @@ static int payload_of(srl_relay *relay, const char *data, size_t len, srl__slice
     return SRL_OK;
 }
 
-static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publish_fn done, void *user)
+static int publish(srl_relay *relay, srl__slice name, srl__slice data, const srl__publish_extras *extras,
+                   srl_publish_fn done, void *user)
 {
     const srl__channel_settings *settings = srl__namespaces_find(&relay->namespaces, name);
     srl_broker_channel channel = srl__broker_channel_of(name, settings);
@@ -127,6 +129,8 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publi
         .user = "",
         .client = "",
         .info = "",
+        .tags = extras->tags.data,
+        .tags_len = extras->tags.len,
     };
     srl_operation *operation = srl__call_unheeded();
     host_call *host = NULL;
@@ -145,7 +149,7 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publi
     }
     error = srl__direct_summon(relay, name);
     if (error == SRL_OK) {
-        error = broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, operation);
+        error = broker->publish(relay->link, &channel, extras->kind, &publication, operation);
     }
     if (error == SRL_OK) {
         srl__event(relay, SRL_EVENT_PUBLISHED, 0, name, srl__slice_of("", 0), srl__slice_of("", 0));
@@ -154,10 +158,11 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl_publi
     return host != NULL ? outcome(host, error) : error;
 }
 
-int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
-                      srl_publish_fn done, void *user)
+int srl_relay_publish_with(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
+                           const srl_publish_options *options, srl_publish_fn done, void *user)
 {
     srl__slice name = srl__slice_of(channel, channel_len);
+    srl__publish_extras extras;
     srl__slice payload;
     char *copy = NULL;
     int error = usable(relay, name);
@@ -166,13 +171,23 @@ int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len,
         return error;
     }
     srl__relay_enter(relay);
-    error = payload_of(relay, data, data_len, &payload, &copy);
+    error = srl__publish_extras_read(relay, options, &extras);
     if (error == SRL_OK) {
-        error = publish(relay, name, payload, done, user);
+        error = payload_of(relay, data, data_len, &payload, &copy);
+    }
+    if (error == SRL_OK) {
+        error = publish(relay, name, payload, &extras, done, user);
         srl__free_bytes(&relay->alloc, copy, copy != NULL ? payload.len : 0);
     }
+    srl__publish_extras_clear(relay, &extras);
     srl__relay_leave(relay);
     return error;
+}
+
+int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
+                      srl_publish_fn done, void *user)
+{
+    return srl_relay_publish_with(relay, channel, channel_len, data, data_len, NULL, done, user);
 }
 
 static int read_history(srl_relay *relay, srl__slice name, const srl_broker_query *query, srl_history_fn done,
@@ -215,6 +230,41 @@ int srl_relay_history(srl_relay *relay, const char *channel, size_t channel_len,
     }
     srl__relay_enter(relay);
     error = read_history(relay, name, &query, done, user);
+    srl__relay_leave(relay);
+    return error;
+}
+
+static int remove_history(srl_relay *relay, srl__slice name, srl_publish_fn done, void *user)
+{
+    const srl__channel_settings *settings = srl__namespaces_find(&relay->namespaces, name);
+    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
+    srl_broker_channel channel = srl__broker_channel_of(name, settings);
+    host_call *host = NULL;
+
+    if (settings->history_size == 0 || broker->history_remove == NULL) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    if (done == NULL) {
+        return broker->history_remove(relay->link, &channel, srl__call_unheeded());
+    }
+    host = begin(relay, published, user);
+    if (host == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    host->done.publish = done;
+    return outcome(host, broker->history_remove(relay->link, &channel, &host->call.operation));
+}
+
+int srl_relay_history_remove(srl_relay *relay, const char *channel, size_t channel_len, srl_publish_fn done, void *user)
+{
+    srl__slice name = srl__slice_of(channel, channel_len);
+    int error = usable(relay, name);
+
+    if (error != SRL_OK) {
+        return error;
+    }
+    srl__relay_enter(relay);
+    error = remove_history(relay, name, done, user);
     srl__relay_leave(relay);
     return error;
 }
