@@ -58,7 +58,7 @@ typedef struct srl_transport {
 /**
  * The client cannot send anything: the host connects it by srl_session_connect(), and whatever it is to receive it is
  * subscribed to by the host. It gets pushes only, is not asked to answer pings, and a refused connect is told by a
- * disconnect. Only with SRL_PROTOCOL_CENTRIFUGO.
+ * disconnect. Only with SRL_PROTOCOL_CENTRIFUGO; beside SRL_TRANSPORT_EMULATED for a transport that has no close code.
  */
 #define SRL_TRANSPORT_UNIDIRECTIONAL 2u
 

@@ -155,7 +155,7 @@ static srl__subscribe_reply reply_of(srl__joining *joining, bool recovered)
         .data = srl__owned_slice(&wish->data),
     };
 
-    reply.was_recovering = joining->recover && (reply.recoverable || !names_wishes);
+    reply.was_recovering = joining->recover || (names_wishes && wish->recover);
     reply.positioned = reply.recoverable || (room->positioned && is_wanted(settings->positioning, wish->positioned));
     return reply;
 }
@@ -331,7 +331,7 @@ static void complete(srl__joining *joining, const missed *m)
     srl__terms *terms = joining->terms;
     srl__subscribe_reply reply = reply_of(joining, recovered);
 
-    if (joining->wish.refuses_loss && joining->wish.recover && reply.was_recovering && !recovered) {
+    if (joining->wish.refuses_loss && joining->wish.recover && !recovered) {
         srl__joining_refuse(joining, SRL_REPLY_UNRECOVERABLE);
         return;
     }
@@ -565,7 +565,7 @@ static void recover(srl__joining *joining)
 
     joining->cache = srl__room_settings(room)->recovery_mode == SRL__RECOVERY_CACHE;
     has_cache = joining->cache && joining->recover && room->positioned && room->offset > 0;
-    if (comparable && since->offset == room->offset && (has_cache || !joining->cache)) {
+    if (comparable && since->offset == room->offset && (!joining->cache || (has_cache && since->epoch.len > 0))) {
         complete(joining, &nothing);
     } else if (has_cache) {
         read_history(joining);

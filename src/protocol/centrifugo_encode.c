@@ -474,7 +474,8 @@ const srl__codec srl__codec_centrifugo = {
 
 const srl__codec srl__codec_centrifugo_pushes = {
     .name = "centrifugo, pushes",
-    .traits = SRL__CODEC_STRICT | SRL__CODEC_ASKS_FOR_JOINS | SRL__CODEC_INSISTENT | SRL__CODEC_NAMES_WISHES,
+    .traits = SRL__CODEC_STRICT | SRL__CODEC_CLOSE_CODES | SRL__CODEC_ASKS_FOR_JOINS | SRL__CODEC_INSISTENT |
+              SRL__CODEC_NAMES_WISHES,
     COMMON,
     .reply_connect = bare_connect,
     PUSHES(bare),
