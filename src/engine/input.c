@@ -23,6 +23,8 @@ static srl__slice run(srl_session *session, srl__slice text)
 
         if (line.len > 0) {
             srl__command_execute(session, line);
+        } else if (srl__session_is_strict(session)) {
+            srl__session_misbehaved(session, srl__slice_of("", 0));
         }
     }
     session->executing = 0;
@@ -52,6 +54,11 @@ static void detect(srl_session *session, srl__slice message)
     }
 }
 
+static bool ends_with(srl__slice text, srl__slice end)
+{
+    return text.len >= end.len && srl__slice_equal(srl__slice_of(text.data + text.len - end.len, end.len), end);
+}
+
 static int keep(srl_session *session, srl__slice text)
 {
     srl_relay *relay = session->relay;
@@ -72,7 +79,7 @@ static int keep(srl_session *session, srl__slice text)
         input->error = 0;
         return error;
     }
-    if (input->len > 0) {
+    if (input->len > 0 && !ends_with(srl__slice_of(input->data, input->len), separator)) {
         srl__buf_append_slice(input, separator);
     }
     srl__buf_append_slice(input, text);

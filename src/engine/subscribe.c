@@ -28,7 +28,7 @@ uint32_t srl__subscribe_read(srl_session *session, const srl__command *command, 
     const srl__channel_settings *settings = srl__namespaces_find(&session->relay->namespaces, command->channel);
 
     srl__wish_of_command(command, srl__session_codec(session), out);
-    out->delta = command->delta && settings->delta;
+    out->delta = command->delta && settings->delta && command->filter.len == 0; /* patches follow each other */
     out->numeric_id = command->numeric_id && settings->compaction;
     if (command->unknown_kind) {
         return SRL_REPLY_NOT_AVAILABLE;
@@ -36,8 +36,7 @@ uint32_t srl__subscribe_read(srl_session *session, const srl__command *command, 
     if (command->filter.len == 0) {
         return 0;
     }
-    return settings->tags_filter && !command->delta ? read_filter(session, command->filter, out)
-                                                    : SRL_REPLY_BAD_REQUEST;
+    return settings->tags_filter ? read_filter(session, command->filter, out) : SRL_REPLY_BAD_REQUEST;
 }
 
 uint32_t srl__subscribe_check(srl_session *session, srl__slice channel)

@@ -270,7 +270,7 @@ static uint64_t number_at(reading *r, int slot, uint64_t max)
     return number;
 }
 
-/* A number below zero stands for no limit. */
+/* -1 stands for no limit, what is below for nothing. */
 static uint32_t limit_at(reading *r, int slot)
 {
     srl__json_value value = r->v[slot];
@@ -281,7 +281,7 @@ static uint32_t limit_at(reading *r, int slot)
 
         digits.raw = srl__slice_of(value.raw.data + 1, value.raw.len - 1);
         r->good = r->good && srl__json_to_u64(&digits, &number) && number <= INT32_MAX;
-        return number > 0 ? UINT32_MAX : 0;
+        return number == 1 ? UINT32_MAX : 0;
     }
     return (uint32_t)number_at(r, slot, INT32_MAX);
 }

@@ -229,8 +229,7 @@ static void send(conversation *c, test_client *client, const char *text)
                 continue;
             }
             if (c->mode == CONVERSATION_SPACED) {
-                memcpy(out + len, "\r\n\n", 3);
-                len += 2;
+                out[len++] = '\r';
             }
             out[len++] = '\n';
         } else {

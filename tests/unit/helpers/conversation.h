@@ -28,7 +28,7 @@
 typedef enum conversation_mode {
     CONVERSATION_AS_WRITTEN,
     CONVERSATION_ONE_BY_ONE, /* each command in a message of its own */
-    CONVERSATION_SPACED      /* with empty lines and carriage returns between commands */
+    CONVERSATION_SPACED      /* with carriage returns between commands, and a newline at the end */
 } conversation_mode;
 
 /* Plays the file; fails the test that is running at the first step that goes wrong. */
