@@ -18,6 +18,8 @@ static void play(const char *name)
     conversation_play(path, CONVERSATION_AS_WRITTEN);
     conversation_play(path, CONVERSATION_ONE_BY_ONE);
     conversation_play(path, CONVERSATION_SPACED);
+    conversation_play(path, CONVERSATION_DELAYED);
+    conversation_play_failing(path);
 }
 
 #define CONVERSATION(name)                                                                                             \
