@@ -321,6 +321,34 @@ static void moved_blocks_are_found(void **state)
     assert_in_range(round_trip(srl__slice_of(source, 2000), srl__slice_of(target, 2000), SRL__FOSSIL_UTF8), 1, 30);
 }
 
+/* Letters change in place, too near to each other for a whole window in between. */
+static void changes_close_together(void **state)
+{
+    (void)state;
+    char source[600], target[600];
+    uint64_t random = 11;
+    for (size_t i = 0; i < sizeof(source); i++) {
+        source[i] = (char)('a' + srl_test_random_below(&random, 26));
+        target[i] = i % 15 == 7 ? '-' : source[i];
+    }
+    assert_in_range(round_trip(srl__slice_of(source, 600), srl__slice_of(target, 600), SRL__FOSSIL_UTF8), 1, 400);
+}
+
+/* The first place that looks alike is not the best one. */
+static void the_longest_of_many(void **state)
+{
+    (void)state;
+    char source[4096] = "", target[1024] = "";
+    for (uint32_t i = 0; i < 30; i++) {
+        char piece[64];
+        snprintf(piece, sizeof(piece), "<a window or more>[%02u]", i);
+        strcat(source, piece);
+    }
+    strcat(source, "<a window or more>" THIRTY TWENTY TEN);
+    strcat(target, "?<a window or more>" THIRTY TWENTY TEN "!");
+    assert_in_range(round_trip(literal(source), literal(target), SRL__FOSSIL_UTF8), 1, 22);
+}
+
 /* ---- characters ---- */
 
 /* They share first bytes, last bytes, and everything but one byte in between. */
@@ -335,7 +363,8 @@ static const char *const characters[] = {"a",
                                          "\xF0\x9F\x98\x80",
                                          "\xF0\x9F\x98\x81",
                                          "\xF0\x9F\x99\x80",
-                                         "\xF0\x9D\x98\x80"};
+                                         "\xF0\x9D\x98\x80",
+                                         "\xF1\x9F\x98\x80"};
 enum { CHARACTERS = sizeof(characters) / sizeof(characters[0]) };
 
 /* One letter becomes another, between texts of every kind of character: patches stay valid UTF-8 (round_trip looks). */
@@ -675,6 +704,8 @@ int main(void)
         cmocka_unit_test(publications_of_the_sdk_tests),
         cmocka_unit_test(many_edits),
         cmocka_unit_test(moved_blocks_are_found),
+        cmocka_unit_test(changes_close_together),
+        cmocka_unit_test(the_longest_of_many),
         cmocka_unit_test(one_letter_for_another),
         cmocka_unit_test(bytes_may_cut_characters),
         cmocka_unit_test(any_two_texts),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "helpers/broker_delay.h"
 #include "helpers/test_relay.h"
 
 enum { MAX_TEXT = 65536, LETTERS = 26 };
@@ -12,6 +13,10 @@ typedef struct conversation {
     test_relay home;
     test_client *clients[LETTERS];
     bool started;
+    bool tolerant;    /* answers are not looked at */
+    uint64_t fail_at; /* with that: the allocation after the start that fails */
+    bool fail_on;     /* and all behind it */
+    broker_delay delay;
     conversation_mode mode;
     const char *path;
     int line;
@@ -20,6 +25,9 @@ typedef struct conversation {
 
 static void wrong(const conversation *c, const char *expected, const char *found)
 {
+    if (c->tolerant) {
+        return;
+    }
     fprintf(stderr, "%s:%d\nexpected %s\nfound    %s\n", c->path, c->line, expected, found);
     abort();
 }
@@ -150,6 +158,12 @@ static void start(conversation *c)
     if (!c->started) {
         c->started = true;
         c->home.asked = answer;
+        if (c->mode == CONVERSATION_DELAYED) {
+            broker_delay_init(&c->delay, NULL);
+            c->delay.hold = DELAY_EVERYTHING;
+            c->delay.hold_deliveries = true;
+            (void)srl_options_set_broker(c->home.options, c->delay.broker);
+        }
         if (test_relay_start(&c->home, NULL) != SRL_OK) {
             wrong(c, "a relay", "none");
         }
@@ -213,6 +227,17 @@ static void open_client(conversation *c, char *at)
     }
 }
 
+/* The broker answers and delivers what it owes. */
+static void settle(conversation *c)
+{
+    if (c->mode == CONVERSATION_DELAYED && c->started) {
+        for (int round = 0; round < 8; round++) {
+            broker_delay_flush(&c->delay);
+            test_relay_process(&c->home);
+        }
+    }
+}
+
 /* The newline between two commands is written " | ". */
 static void send(conversation *c, test_client *client, const char *text)
 {
@@ -222,9 +247,10 @@ static void send(conversation *c, test_client *client, const char *text)
     for (const char *at = text; *at != '\0'; at++) {
         if (strncmp(at, " | ", 3) == 0) {
             at += 2;
-            if (c->mode == CONVERSATION_ONE_BY_ONE) {
+            if (c->mode == CONVERSATION_ONE_BY_ONE || c->mode == CONVERSATION_DELAYED) {
                 out[len] = '\0';
                 (void)test_client_send(client, out);
+                settle(c);
                 len = 0;
                 continue;
             }
@@ -347,6 +373,9 @@ static int session_step(conversation *c, const char *verb, const char *letter, c
     srl_session *session = client != NULL ? client->session : NULL;
     char *first = NULL;
 
+    if (session == NULL) {
+        return SRL_ERR_CLOSED;
+    }
     if (strcmp(verb, "send") == 0) {
         return srl_session_send(session, at, strlen(at));
     }
@@ -384,6 +413,7 @@ static void step(conversation *c, char *line)
     }
     if (line[0] >= 'a' && line[0] <= 'z' && strchr("><+-!.", line[1]) != NULL) {
         client_step(c, line);
+        settle(c);
         return;
     }
     verb = word(&at);
@@ -409,26 +439,79 @@ static void step(conversation *c, char *line)
     if (result != SRL_OK) {
         wrong(c, line, srl_error_text(result));
     }
+    settle(c);
+}
+
+static void begin(conversation *c, const char *path)
+{
+    memset(c, 0, sizeof(*c));
+    c->path = path;
+    test_relay_init(&c->home);
+}
+
+/* The number of allocations since the relay was there. */
+static uint64_t play(conversation *c)
+{
+    FILE *file = fopen(c->path, "r");
+    uint64_t before = 0;
+    uint64_t calls = 0;
+
+    if (file == NULL) {
+        fprintf(stderr, "%s cannot be read\n", c->path);
+        abort();
+    }
+    while (fgets(c->text, sizeof(c->text), file) != NULL) {
+        bool was_started = c->started;
+
+        c->line++;
+        c->text[strcspn(c->text, "\n")] = '\0';
+        step(c, c->text);
+        if (c->started && !was_started) {
+            before = c->home.memory.calls;
+            if (c->fail_at > 0) {
+                srl_test_alloc_fail(&c->home.memory, c->fail_at, c->fail_on);
+            }
+        }
+    }
+    calls = c->home.memory.calls - before;
+    srl_test_alloc_fail(&c->home.memory, 0, false);
+    fclose(file);
+    test_relay_end(&c->home);
+    if (c->mode == CONVERSATION_DELAYED) {
+        broker_delay_end(&c->delay);
+    }
+    return calls;
 }
 
 void conversation_play(const char *path, conversation_mode mode)
 {
     conversation *c = calloc(1, sizeof(*c));
-    FILE *file = fopen(path, "r");
 
-    if (c == NULL || file == NULL) {
-        fprintf(stderr, "%s cannot be read\n", path);
+    if (c == NULL) {
         abort();
     }
+    begin(c, path);
     c->mode = mode;
-    c->path = path;
-    test_relay_init(&c->home);
-    while (fgets(c->text, sizeof(c->text), file) != NULL) {
-        c->line++;
-        c->text[strcspn(c->text, "\n")] = '\0';
-        step(c, c->text);
+    (void)play(c);
+    free(c);
+}
+
+void conversation_play_failing(const char *path)
+{
+    conversation *c = calloc(1, sizeof(*c));
+    uint64_t calls = 0;
+
+    if (c == NULL) {
+        abort();
     }
-    fclose(file);
-    test_relay_end(&c->home);
+    begin(c, path);
+    calls = play(c);
+    for (uint64_t i = 0; i < calls * 2; i++) {
+        begin(c, path);
+        c->tolerant = true;
+        c->fail_at = i / 2 + 1;
+        c->fail_on = i % 2 == 1;
+        (void)play(c);
+    }
     free(c);
 }

@@ -28,10 +28,15 @@
 typedef enum conversation_mode {
     CONVERSATION_AS_WRITTEN,
     CONVERSATION_ONE_BY_ONE, /* each command in a message of its own */
-    CONVERSATION_SPACED      /* with carriage returns between commands, and a newline at the end */
+    CONVERSATION_SPACED,     /* with carriage returns between commands, and a newline at the end */
+    CONVERSATION_DELAYED     /* one by one, with a broker that answers and delivers later */
 } conversation_mode;
 
 /* Plays the file; fails the test that is running at the first step that goes wrong. */
 void conversation_play(const char *path, conversation_mode mode);
+
+/* Plays it once for each allocation it makes, which fails, alone and with all that come after it: whatever is answered
+ * then, nothing may crash, break the rules of transports, or be left. */
+void conversation_play_failing(const char *path);
 
 #endif
