@@ -33,7 +33,7 @@ typedef struct srl_broker_channel {
                                        publication yet may end sooner. */
     const char *name;
     size_t name_len;
-    uint64_t idempotency_ttl_ms; /**< how long the keys of publications are remembered; more than 0 where one is given */
+    uint64_t idempotency_ttl_ms; /**< how long the keys of publications are remembered; more than 0 if one is given */
     uint32_t join_leave;         /**< who is told of joins and leaves: 1 of sessions, 2 of users, or both */
     uint32_t reserved;           /**< 0 */
 } srl_broker_channel;
@@ -145,8 +145,8 @@ typedef struct srl_broker_ops {
     /** Called after srl_node_wake(), and when the time of srl_node_set_timer() has come: deliver what waits, at most
      *  `budget` messages. > 0 if more is left, 0 if not. */
     int (*process)(void *link, uint32_t budget);
-    /** The relay wants the channel's messages from now on. `room` comes back with each delivery. It wants a channel once
-     *  at a time; SRL_ERR_EXISTS is for those that do not. */
+    /** The relay wants the channel's messages from now on. `room` comes back with each delivery. It wants a channel
+     *  once at a time; SRL_ERR_EXISTS is for those that do not. */
     int (*subscribe)(void *link, const srl_broker_channel *channel, void *room, srl_operation *operation);
     /** It does not any more: after this call `room` is not delivered to. */
     void (*unsubscribe)(void *link, const char *channel, size_t channel_len, void *room);

@@ -1,8 +1,9 @@
 /* People as the Redis broker has them: who is in which channel, who is in which group, and how far each has come.
  *
- * Presence is by lease. A node tells the server every quarter of the TTL that it lives; its lease is three quarters.
- * Whoever finds a node whose lease is over takes its members out, some at a time, and the server tells of their
- * leaving in the same step.
+ * Presence is by lease. A node tells the server a little more often than every quarter of the TTL that it lives, and
+ * has a lease of five eighths, so that one that has ended is found within the TTL and two beats may be missed. Whoever
+ * finds a node whose lease is over takes its members out, some at a time, and the server tells of their leaving in the
+ * same step.
  *
  * A node knows what members it has. If the server does not (it came back empty or with older data, or took the node
  * for dead), the node becomes a new one: of another generation, under which it brings all members once more. What is

@@ -110,6 +110,7 @@ int srl__redis_presence_add(void *state, const srl_broker_channel *channel, cons
     }
     srl__redis_lease_require(node);
     srl__slice key = srl__redis_member_key(node, name_of(channel), srl__slice_of(member->client, member->client_len));
+    bool is_new = srl__map_get(&node->people.members, key) == NULL;
     error = key.len > 0 ? srl__redis_member_put(node, key, channel, member) : SRL_ERR_NOMEM;
     if (error != SRL_OK) {
         return error;
@@ -119,7 +120,7 @@ int srl__redis_presence_add(void *state, const srl_broker_channel *channel, cons
         task->user.number = node->people.serial;
     }
     error = srl__redis_task_submit(task);
-    if (error != SRL_OK) {
+    if (error != SRL_OK && is_new) {
         srl__redis_member_drop(node, key, 0);
     }
     return error;

@@ -13,7 +13,10 @@ EXPECTED = [
     '"code":2100,"reason":"permission taken away"',
     "subscribe: no: the user's override",
     "[member_added] room=group:team user=bob\n",
-    "Messages: 3\n",
+    "node first: 2 sessions\n",
+    'load of first: {"cpu":17}\n',
+    "order 4711 is at offset 2\n",
+    "Messages: 4\n",
 ]
 
 

@@ -10,8 +10,8 @@ PREFIX = "t"
 
 
 class Settings:
-    def __init__(self, program, full, seed, sweep, messages):
-        self.program, self.full, self.seed, self.sweep, self.messages = program, full, seed, sweep, messages
+    def __init__(self, program, full, seed, messages):
+        self.program, self.full, self.seed, self.messages = program, full, seed, messages
         self.keep, self.root, self.folder = False, None, None
 
     def choose(self, short, full):
@@ -35,19 +35,20 @@ class Result:
 
 
 class Cluster:
-    """`proxied` nodes, the first ones, reach Redis through the proxy."""
+    """`proxied` nodes, the first ones, reach Redis each through a proxy."""
 
     def __init__(self, settings, *redis_options, nodes=3, channels=100, subscribers=2, proxied=1, **arguments):
         self.settings = settings
         self.redis = Redis(settings.folder, *redis_options)
-        self.proxy = Proxy(self.redis.port)
+        self.proxies = [Proxy(self.redis.port) for _ in range(proxied)]
+        self.proxy = self.proxies[0] if self.proxies else None
         self.channels = channels
-        self.orders = {}
+        self.orders, self.churned = {}, 0
         self.nodes = []
         common = {"channels": channels, "subscribers": subscribers, "prefix": PREFIX, "seed": settings.seed,
-                  "sweep": settings.sweep, "probe": 1000, **arguments}
+                  "sweep": 2000, "probe": 1000, **arguments}
         for index in range(nodes):
-            port = self.proxy.port if index < proxied else self.redis.port
+            port = self.proxies[index].port if index < proxied else self.redis.port
             url = f"redis://127.0.0.1:{port}?command_timeout=1s&connect_timeout=1s&backoff_max=500ms"
             self.nodes.append(Node(settings.program, settings.folder, f"n{index + 1}", url=url, **common))
 
@@ -68,6 +69,12 @@ class Cluster:
     def wait_subscribed(self, seconds=60):
         wait_for("the subscriptions", lambda: all(node.stats()["wanted"] == 0 for node in self.nodes), seconds)
 
+    def churn(self, rate):
+        """Clients leave and come back, so many times per second and node."""
+        self.churned = rate
+        for node in self.nodes:
+            node.tell(f"churn {rate}")
+
     def publish(self, count, rate=0, first=0, channels=None, window=256, payload=0, nodes=None):
         """`count` messages in all, so many per second and node."""
         nodes = nodes or self.nodes
@@ -84,6 +91,7 @@ class Cluster:
         node.kill()
         node.start()
         node.tell(f"subscribe 0 {self.channels}")
+        node.tell(f"churn {self.churned}")
         if node in self.orders:
             written = sum(1 for entry in oracle.records(node.journal) if entry[0] in "AF")
             rest = max(self.orders[node][0] - written, 0)
@@ -110,7 +118,7 @@ class Cluster:
 
     # ---- the end
 
-    def compare(self, result, may_lose=False):
+    def compare(self, result, may_lose=False, trimmed=False):
         """What was seen against what is stored."""
         for node in self.nodes:
             node.flush()
@@ -122,7 +130,10 @@ class Cluster:
         connection = Connection(self.redis.port, 120)
         streams = oracle.Streams(connection, PREFIX)
         connection.close()
-        verdict = oracle.Verdict(streams, [node.journal for node in self.nodes], may_lose)
+        journals = [node.journal for node in self.nodes]
+        if trimmed:
+            streams.complete(journals)
+        verdict = oracle.Verdict(streams, journals, may_lose)
         result.counts.update(verdict.counts)
         result.counts["published"] += verdict.counts["acknowledged"]
         for text in verdict.problems:
@@ -138,5 +149,6 @@ class Cluster:
                 node.finish()
             except (RuntimeError, OSError, TimeoutError) as error:
                 result.problem(str(error))
-        self.proxy.end()
+        for proxy in self.proxies:
+            proxy.end()
         self.redis.end()

@@ -26,7 +26,6 @@ def arguments():
     parser.add_argument("--part", choices=sorted(scenarios.PARTS), help="some of the cases")
     parser.add_argument("--only", action="append", default=[], help="a case; may be repeated")
     parser.add_argument("--messages", type=int, default=None, help="in the flow cases")
-    parser.add_argument("--sweep", type=int, default=2000, help="sweep_ms of the brokers")
     parser.add_argument("--keep", action="store_true")
     return parser.parse_args()
 
@@ -77,7 +76,7 @@ def main():
         print("no redis-server")
         sys.exit(77)
     seed = given.seed if given.seed is not None else int(time.time())
-    settings = Settings(given.node, given.full, seed, given.sweep, given.messages)
+    settings = Settings(given.node, given.full, seed, given.messages)
     settings.keep = given.keep
     settings.root = tempfile.mkdtemp(prefix="cluster-")
     began, rows, results = time.monotonic(), [], []

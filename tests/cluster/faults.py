@@ -13,10 +13,9 @@ class Faults:
         self.cluster, self.random = cluster, random.Random(seed)
         self.kinds, self.pause, self.loses_tail = kinds, pause, loses_tail
         self.ends = []  # (time, kind, function)
+        self.deck = []  # every kind comes once before any comes again
         self.done = {}
         self.next = time.monotonic() + 1
-        self.began = time.monotonic()
-        self.log = []
 
     def step(self):
         now = time.monotonic()
@@ -26,7 +25,9 @@ class Faults:
         if now < self.next:
             return
         self.next = now + self.random.uniform(*self.pause)
-        kind = self.random.choice(self.kinds)
+        if not self.deck:
+            self.deck = self.random.sample(self.kinds, len(self.kinds))
+        kind = self.deck.pop()
         if kind not in [entry[1] for entry in self.ends]:
             self.begin(kind)
 
@@ -36,7 +37,6 @@ class Faults:
         except (OSError, RedisError, ConnectionError):
             return  # Redis is away or stopped at the moment
         self.done[kind] = self.done.get(kind, 0) + 1
-        self.log.append((round(time.monotonic() - self.began, 2), kind))
         if lasts is not None:
             self.ends.append((time.monotonic() + lasts[0], kind, lasts[1]))
 
@@ -83,6 +83,9 @@ class Faults:
         self.quick("FUNCTION", "FLUSH")
         self.quick("SCRIPT", "FLUSH")
 
+    def scripts_gone_of_old(self):
+        self.quick("SCRIPT", "FLUSH")
+
     # ---- the network of one node
 
     def proxy_cut(self):
@@ -125,3 +128,4 @@ class Faults:
 
 
 ALL = [name for name in vars(Faults) if name.startswith(("redis_", "client_", "debug_", "scripts_", "proxy_", "node_"))]
+ALL.remove("scripts_gone_of_old")

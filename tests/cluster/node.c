@@ -109,7 +109,7 @@ static void make_relay(node *self, const settings *given)
         {"publish", "true"},         {"publish_outside", "true"}, {"publish_rate", "0"},
         {"history_ttl", "0"},        {"max_channels", "1000000"}, {"max_recovery", "1000000"},
         {"max_queue_bytes", "256m"}, {"max_message_bytes", "1m"}, {"ping_interval", "1h"},
-        {"position_check", "5s"},    {"max_input_bytes", "16m"}};
+        {"position_check", "0"},     {"max_input_bytes", "16m"}};
     srl_hooks hooks;
     srl_options *options = NULL, *people = NULL;
     if (srl_options_create(&options) != SRL_OK || srl_options_create(&people) != SRL_OK) {
@@ -194,6 +194,8 @@ static void obey(node *self, char *line)
     if (strcmp(word, "subscribe") == 0) {
         uint32_t first = word_u32(&line);
         subscribers_start(self, first, word_u32(&line));
+    } else if (strcmp(word, "churn") == 0) {
+        subscribers_churn(self, word_u32(&line));
     } else if (strcmp(word, "publish") == 0) {
         obey_publish(self, line);
     } else if (strcmp(word, "stats") == 0) {

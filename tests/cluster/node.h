@@ -37,6 +37,8 @@ void subscribers_init(node *self);
 /* A record of an earlier process: the position to go on from. */
 void subscribers_restore(const record *entry);
 void subscribers_start(node *self, uint32_t first, uint32_t count);
+/* From now on, so many times per second a client leaves a channel and comes back to it. */
+void subscribers_churn(node *self, uint64_t rate);
 void subscribers_run(node *self);
 void subscribers_stats(node *self, subscriber_stats *out);
 void subscribers_free(void);

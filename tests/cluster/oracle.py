@@ -66,6 +66,25 @@ class Streams:
             start = b"(" + part[-1][0]
         self.positions[channel], self.ids[channel], self.marks[channel] = positions, ids, marks
 
+    def complete(self, journals):
+        """Add what was trimmed: all that was acknowledged or seen. As if each channel had a mark at its end, since
+        whether a client's position was trimmed when it came back cannot be known any more."""
+        known, twice = {}, set()
+        for path in journals:
+            for kind, _, _, channel, epoch, offset, message in records(path):
+                if kind in "AM":
+                    known.setdefault(channel, {})[(epoch, offset)] = message
+        for channel, seen in known.items():
+            merged = {**seen, **dict(zip(self.positions.get(channel, []), self.ids.get(channel, [])))}
+            self.positions[channel] = sorted(merged)
+            self.ids[channel] = [merged[position] for position in self.positions[channel]]
+            for index, message in enumerate(self.ids[channel]):
+                if message in twice:
+                    self.doubled.append((channel, self.positions[channel][index], message))
+                twice.add(message)
+                self.place[message] = (channel, index)
+            self.marks[channel] = [(1 << 63, 0)]
+
     def count(self):
         return sum(len(ids) for ids in self.ids.values())
 
@@ -98,7 +117,7 @@ class Verdict:
         for path in journals:
             self.walk(path)
         for entry in streams.doubled:
-            self.problem("stored twice", f"{entry}")
+            self.problem("stored twice", f"c{entry[0]} {entry[1]} {name(entry[2])}")
 
     def problem(self, what, how):
         self.counts[what] += 1
@@ -134,11 +153,13 @@ class Verdict:
     def place_of_message(self, channel, position, message):
         """Where the stream has it, or None. A publication whose outcome was not known may have been lost at one
         position and be stored at another one."""
+        positions = self.streams.positions.get(channel, [])
+        at = bisect.bisect_left(positions, position)
+        if at < len(positions) and positions[at] == position and self.streams.ids[channel][at] == message:
+            return at
         place = self.streams.place.get(message)
         if place is None:
             return None
-        if place[0] == channel and self.streams.positions[channel][place[1]] == position:
-            return place[1]
         if not self.may_lose:
             self.problem("told another position", f"c{channel} {position} {name(message)}: it is c{place[0]} "
                          f"{self.streams.positions[place[0]][place[1]]}")

@@ -6,7 +6,7 @@ from collections import Counter
 
 from cluster import PREFIX, Cluster, Result
 from faults import ALL, Faults
-from harness import wait_for
+from harness import Proxy, Redis, wait_for
 
 AOF_ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
 AOF_EVERYSEC = ("--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes")
@@ -20,12 +20,13 @@ def end(cluster, result, **how):
 
 # ---- messages flow while everything breaks
 
-def flow(settings, redis_options, kinds, may_lose):
+def flow(settings, redis_options, kinds, may_lose, part=1, churn=0, **arguments):
     result = Result()
-    count = settings.messages or settings.choose(15000, 1000000)
+    count = (settings.messages or settings.choose(15000, 1000000)) // part
     channels = settings.choose(100, 1000)
-    cluster = Cluster(settings, *redis_options, channels=channels, proxied=settings.choose(1, 2))
+    cluster = Cluster(settings, *redis_options, channels=channels, **arguments)
     cluster.subscribe()
+    cluster.churn(churn)
     began = time.monotonic()
     cluster.publish(count, rate=settings.choose(500, 2500), window=512)
     faults = Faults(cluster, settings.seed, kinds, settings.choose((0.4, 1.5), (0.5, 3)), may_lose)
@@ -37,6 +38,7 @@ def flow(settings, redis_options, kinds, may_lose):
         faults.step()
         time.sleep(0.05)
     faults.all_over()
+    cluster.churn(0)
     cluster.settle(quiet=settings.choose(2.5, 6))
     seconds = time.monotonic() - began
     result.faults = sum(faults.done.values())
@@ -55,14 +57,52 @@ def flow(settings, redis_options, kinds, may_lose):
 
 
 def flow_always(settings):
-    """Redis keeps what it has acknowledged: nothing is lost, nobody is told so."""
-    return flow(settings, AOF_ALWAYS, ALL + ["redis_kill"] * 2, False)
+    """Redis keeps what it has acknowledged: nothing is lost, nobody is told so, and no sweep is needed for it."""
+    return flow(settings, AOF_ALWAYS, ALL + ["redis_kill"] * 2, False, away_wait=1500, sweep=0)
 
 
 def flow_power_loss(settings):
     """Each crash of Redis takes the end of its file along."""
     kinds = [kind for kind in ALL if kind != "redis_kill"] + ["redis_kill"] * 6
     return flow(settings, AOF_EVERYSEC, kinds, True)
+
+
+def flow_scripts(settings):
+    """A server that lets us have no functions."""
+    without = (*AOF_ALWAYS, "--rename-command", "FUNCTION", "", "--rename-command", "FCALL", "")
+    kinds = [kind for kind in ALL if kind != "scripts_gone"] + ["scripts_gone_of_old"]
+    return flow(settings, without, kinds, False, part=settings.choose(2, 10))
+
+
+def flow_churn(settings):
+    """Rooms are opened and closed all the time; publications fail early and are tried again with their keys."""
+    return flow(settings, AOF_ALWAYS, ALL, False, part=settings.choose(2, 4), churn=settings.choose(200, 1000),
+                subscribers=1, away_wait=300, sweep=0)
+
+
+def trimmed(settings):
+    """Nodes that stand still for longer than the history lasts: what they have missed is gone, and they are told."""
+    result = Result()
+    cluster = Cluster(settings, *AOF_ALWAYS, "--stream-node-max-entries", "10", channels=10, history=40)
+    cluster.subscribe()
+    cluster.publish(settings.choose(6000, 200000), rate=settings.choose(400, 2500))
+    end_of_it = time.monotonic() + settings.choose(8, 60)
+    while time.monotonic() < end_of_it and not cluster.is_published():
+        cluster.nodes[1].pause()
+        cluster.command("CLIENT", "KILL", "TYPE", "pubsub")
+        cluster.proxy.stalled = [False, True]  # what is on its way to Redis arrives, and the answers do not
+        time.sleep(0.1)
+        cluster.proxy.refuse = True
+        cluster.proxy.cut()
+        time.sleep(1.2)
+        cluster.proxy.heal()
+        cluster.nodes[1].go_on()
+        time.sleep(0.8)
+        result.faults += 1
+    cluster.settle(quiet=settings.choose(2.5, 4))
+    _, verdict = end(cluster, result, may_lose=True, trimmed=True)
+    result.check(verdict.counts["recovered: false"] > 0, "the test has trimmed nothing that somebody missed")
+    return result
 
 
 # ---- Redis comes back with other data
@@ -120,6 +160,41 @@ def old_copy_twice(settings):
 
 def flush_all(settings):
     return other_data(settings, None, lambda cluster: cluster.command("FLUSHALL"))
+
+
+def failover(settings):
+    """A replica takes over without the last writes; one node notices later than the others, and goes on writing to the
+    old master, which acknowledges."""
+    result = Result()
+    cluster = Cluster(settings, channels=40, proxied=3)
+    replica = Redis(settings.folder)
+    between = Proxy(cluster.redis.port)
+    replica.command("REPLICAOF", "127.0.0.1", between.port)
+    wait_for("the replica", lambda: b"master_link_status:up" in replica.command("INFO", "replication"), 20)
+    cluster.subscribe()
+    count = settings.choose(3000, 60000)
+    cluster.publish(count, rate=settings.choose(300, 2500))
+    time.sleep(1)
+    between.stalled = [True, True]
+    time.sleep(0.3)
+    between.refuse = True
+    between.cut()
+    replica.command("REPLICAOF", "NO", "ONE")
+    for proxy in cluster.proxies:
+        proxy.upstream = replica.port
+        proxy.cut()
+        time.sleep(settings.choose(0.5, 3) if proxy is cluster.proxies[1] else 0)
+    cluster.redis.end()
+    cluster.redis = replica
+    cluster.settle(quiet=8)
+    _, verdict = end(cluster, result, may_lose=True)
+    between.end()
+    result.faults = 1
+    lost = verdict.counts["acknowledged, then lost by Redis"]
+    result.check(lost > 0, "the test has lost nothing")
+    result.note(f"{lost:,} acknowledged publications lost by the failover, {verdict.counts['recovered: false']:,} times "
+                f"told")
+    return result
 
 
 # ---- Redis refuses
@@ -209,8 +284,8 @@ def output_buffer(settings):
                       proxied=1)
     cluster.subscribe()
     others = cluster.nodes[1:]
-    cluster.publish(settings.choose(3000, 20000), payload=8000, window=64, nodes=others)
-    for _ in range(settings.choose(2, 6)):
+    cluster.publish(settings.choose(2000, 20000), payload=8000, window=64, nodes=others)
+    for _ in range(settings.choose(1, 6)):
         time.sleep(0.5)
         cluster.proxy.slow_down = 512
         time.sleep(1.5)
@@ -338,7 +413,11 @@ def presence_of_nodes(settings):
     wait_for("presence after a restart", lambda: presence(node, watcher, "p1")[0] == rest, 10)
     since = told(*watchers[1], "leave")[0]
     expect_once(result, "leaves after a restart of Redis", since, gone)
-    result.faults = 2
+    cluster.command("FLUSHALL")
+    time.sleep(settings.choose(5, 10))
+    wait_for("presence after FLUSHALL", lambda: presence(node, watcher, "p1")[0] == rest, 10)
+    expect_once(result, "leaves after FLUSHALL", told(*watchers[1], "leave")[0], gone)
+    result.faults = 3
     cluster.finish(result)
     return result
 
@@ -458,7 +537,7 @@ def outage(settings):
     result = Result()
     cluster = Cluster(settings, *AOF_ALWAYS, channels=20, proxied=0, max_waiting=8 << 20)
     cluster.subscribe()
-    cluster.publish(settings.choose(3000, 60000), rate=settings.choose(300, 1000), payload=4000, window=4000)
+    cluster.publish(settings.choose(1800, 60000), rate=settings.choose(200, 1000), payload=4000, window=4000)
     time.sleep(1)
     before = [node.memory() for node in cluster.nodes]
     cluster.redis.kill()
@@ -480,11 +559,12 @@ def outage(settings):
 
 
 PARTS = {
-    "data": [flow_always, flow_power_loss, empty_restart, empty_restarts, old_copy, old_copy_twice, flush_all],
+    "data": [flow_always, flow_power_loss, flow_scripts, flow_churn, trimmed,
+             empty_restart, empty_restarts, old_copy, old_copy_twice, flush_all, failover],
     "refusals": [memory_full, read_only, output_buffer, wrong_type, presence_of_nodes, presence_crash,
                  presence_stopped, away, outage]}
 CASES = {function.__name__: function for part in PARTS.values() for function in part}
-LONG = {"empty_restarts", "old_copy"}  # in the full form only
+LONG = {"empty_restarts", "old_copy", "flush_all"}  # in the full form only
 
 
 def chosen(full, part, only):

@@ -6,9 +6,9 @@
 
 #include "wire.h"
 
-enum { BATCH = 256, RETRY_MS = 200, RECONNECT_MS = 100, EPOCH_MAX = 32, FIRST_ID = 10 };
+enum { BATCH = 256, RETRY_MS = 200, RECONNECT_MS = 100, AWAY_MS = 400, EPOCH_MAX = 32, FIRST_ID = 10 };
 
-typedef enum place_state { PLACE_UNUSED, PLACE_WANTED, PLACE_ASKED, PLACE_IN } place_state;
+typedef enum place_state { PLACE_UNUSED, PLACE_WANTED, PLACE_ASKED, PLACE_IN, PLACE_LEAVING } place_state;
 
 /* What a client knows of a channel. */
 typedef struct place {
@@ -33,6 +33,9 @@ typedef struct subscriber {
 static subscriber *all;
 static uint32_t all_count, place_count;
 static subscriber_stats stats;
+static node *the_node;
+/* Of clients that leave a channel and come back to it. */
+static uint64_t churn_rate, churn_began_ms, churned, churn_state = 1;
 
 static void note(const subscriber *self, int kind, int flags, uint32_t channel, const place *at, uint64_t id)
 {
@@ -89,7 +92,7 @@ static void heard_message(subscriber *self, srl_text push, place *at, uint32_t c
     set_epoch(at, wire_string(data, "epoch"));
     at->offset = wire_number(data, "offset");
     stats.delivered++;
-    if (at->state != PLACE_IN) {
+    if (at->state != PLACE_IN && at->state != PLACE_LEAVING) {
         complain("a message outside of a subscription", push);
     }
     note(self, RECORD_MESSAGE, 0, channel, at, id_of(wire_string(data, "data")));
@@ -131,6 +134,24 @@ static void heard_error(node *owner, subscriber *self, srl_text reply, place *at
     }
 }
 
+static uint64_t churn_random(void)
+{
+    churn_state = churn_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return churn_state >> 33;
+}
+
+/* It may have been put out meanwhile, and then it comes back by itself. */
+static void heard_left(node *owner, subscriber *self, uint32_t channel, srl_text reply)
+{
+    place *at = &self->places[channel];
+    if (wire_find(reply, "data").data == NULL) {
+        complain("cannot leave", reply);
+    }
+    if (at->state == PLACE_LEAVING) {
+        want(self, at, owner->now_ms + churn_random() % AWAY_MS);
+    }
+}
+
 static void heard_reply(node *owner, subscriber *self, srl_text reply)
 {
     uint64_t id = wire_number(reply, "id");
@@ -139,6 +160,10 @@ static void heard_reply(node *owner, subscriber *self, srl_text reply)
         return;
     }
     uint32_t channel = (uint32_t)(id - FIRST_ID);
+    if (channel >= place_count && channel < 2 * place_count) {
+        heard_left(owner, self, channel - place_count, reply);
+        return;
+    }
     if (channel >= place_count || self->places[channel].state != PLACE_ASKED) {
         complain("a reply that nobody waits for", reply);
         return;
@@ -161,8 +186,6 @@ static void heard_reply(node *owner, subscriber *self, srl_text reply)
     note(self, RECORD_SUBSCRIBED, (recovering ? RECORD_RECOVERING : 0) | (recovered ? RECORD_RECOVERED : 0), channel,
          at, 0);
 }
-
-static node *the_node;
 
 static int64_t take(srl_session *session, srl_frame *const *frames, size_t count, void *user)
 {
@@ -273,6 +296,34 @@ static void ask(subscriber *self, uint32_t channel)
     node_send(self->session, text, (size_t)len);
 }
 
+static void leave(subscriber *self, uint32_t channel)
+{
+    char text[96];
+    int len = snprintf(text, sizeof(text), "{\"id\":%u,\"type\":\"unsubscribe\",\"channel\":\"c%u\"}",
+                       channel + place_count + FIRST_ID, channel);
+    self->places[channel].state = PLACE_LEAVING;
+    node_send(self->session, text, (size_t)len);
+}
+
+static void churn(node *owner)
+{
+    uint64_t due = (owner->now_ms - churn_began_ms) * churn_rate / 1000;
+    for (; churned < due; churned++) {
+        subscriber *self = &all[churn_random() % all_count];
+        uint32_t channel = (uint32_t)(churn_random() % place_count);
+        if (self->connected && !self->ended && self->places[channel].state == PLACE_IN) {
+            leave(self, channel);
+        }
+    }
+}
+
+void subscribers_churn(node *self, uint64_t rate)
+{
+    churn_rate = rate;
+    churn_began_ms = self->now_ms;
+    churned = 0;
+}
+
 static void run(node *owner, subscriber *self)
 {
     if (self->session != NULL && self->ended) {
@@ -298,6 +349,9 @@ void subscribers_run(node *self)
     for (uint32_t i = 0; i < all_count; i++) {
         run(self, &all[i]);
     }
+    if (churn_rate > 0) {
+        churn(self);
+    }
 }
 
 void subscribers_stats(node *self, subscriber_stats *out)
@@ -306,7 +360,7 @@ void subscribers_stats(node *self, subscriber_stats *out)
     *out = stats;
     for (uint32_t i = 0; i < all_count; i++) {
         for (uint32_t c = 0; c < place_count; c++) {
-            out->wanted += all[i].places[c].state == PLACE_WANTED || all[i].places[c].state == PLACE_ASKED;
+            out->wanted += all[i].places[c].state != PLACE_UNUSED && all[i].places[c].state != PLACE_IN;
         }
     }
 }

@@ -14,13 +14,18 @@
 #include <streamrelay/error.h>
 #include <streamrelay/redis_broker.h>
 
+#include "broker/redis_keys.h"
 #include "helpers/broker_calls.h"
+#include "helpers/fault_proxy.h"
+#include "helpers/random.h"
 #include "helpers/redis_server.h"
 
 enum { TTL_MS = 2000, NODES = 3, MEMBERS = 150, CHANNELS = 3 };
 
 static const char *const channels[CHANNELS] = {"room", "other", "third"};
 static srl_test_redis server;
+static srl_test_proxy proxy;
+static uint16_t port; /* of the server, or the proxy */
 static int worlds;
 
 typedef struct world {
@@ -117,7 +122,7 @@ static int open_world(void **state)
     *state = w;
     fake_platform_init(&w->clock, 7);
     int len = snprintf(url, sizeof(url), "redis://127.0.0.1:%u?backoff_min=5&backoff_max=50&command_timeout=2s",
-                       (unsigned)server.port);
+                       (unsigned)port);
     assert_int_equal(srl_redis_options_create(url, (size_t)len, &options), SRL_OK);
     srl_redis_broker_config_init(&config, sizeof(config));
     config.presence_ttl_ms = TTL_MS;
@@ -316,19 +321,153 @@ static void a_node_that_ends_takes_its_members_along(void **state)
     expect_heard(w, 0, 1);
 }
 
-/* Two look for dead ones, and the one that finds this one falls silent over it. */
+/* Fields of the hash that a channel's sessions and users have on the server. */
+static int count_fields(const char *channel)
+{
+    char command[160], line[64], prefix[32];
+    srl__buf key;
+    srl_allocator alloc;
+    srl_allocator_init(&alloc, sizeof(alloc));
+    srl__buf_init(&key, &alloc, 128);
+    int len = snprintf(prefix, sizeof(prefix), "world%d", worlds);
+    srl__slice name = srl__redis_key(&key, srl__slice_of(prefix, (size_t)len), SRL__KEY_PRESENCE,
+                                     srl__slice_of(channel, strlen(channel)), SRL__LIT("s"));
+    snprintf(command, sizeof(command), "HLEN %.*s", (int)name.len, name.data);
+    srl__buf_free(&key);
+    srl_test_redis_command(&server, command, line, sizeof(line));
+    assert_int_equal(line[0], ':');
+    return atoi(line + 1);
+}
+
+/* The one that has found the dead one falls silent over it. */
 static void whoever_evicts_may_end_too(void **state)
 {
     world *w = *state;
     add_all(w, 1);
-    w->is_silent[1] = true;
-    for (uint64_t until = now_ms() + TTL_MS + 500; now_ms() < until && w->leaves[0] + w->leaves[1] == 0;) {
+    int before = count_fields("room");
+    assert_true(before > 0);
+    w->is_silent[0] = w->is_silent[1] = true;
+    for (uint64_t until = now_ms() + TTL_MS * 2; now_ms() < until && count_fields("room") == before;) {
         turn(w);
     }
     w->is_silent[2] = true;
+    assert_in_range(count_fields("room"), 1, before - 1);
+    w->is_silent[0] = false;
     await_sessions(w, 0, TTL_MS + 1500);
     run_for(w, TTL_MS);
     expect_heard(w, 0, 1);
+}
+
+static void older_data_is_set_right(void **state)
+{
+    world *w = *state;
+    char line[64];
+    for (int i = 0; i < 100; i++) {
+        change(w, 1, i, true);
+    }
+    srl_test_redis_command(&server, "SAVE", line, sizeof(line));
+    assert_string_equal(line, "+OK");
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(change(w, 1, i, false).error, SRL_OK);
+    }
+    for (int i = 100; i < MEMBERS; i++) {
+        assert_int_equal(change(w, 1, i, true).user_sessions, i % 2 + 1);
+    }
+    srl_test_redis_restart(&server);
+    run_for(w, 300);
+    await_up(w);
+    await_sessions(w, MEMBERS - 20, TTL_MS + 1000);
+    run_for(w, TTL_MS);
+    assert_int_equal(count_sessions(w), MEMBERS - 20);
+    for (int i = 0; i < MEMBERS; i++) {
+        assert_int_equal(w->joins[i], 0);
+        assert_int_equal(w->leaves[i], i < 20);
+    }
+    assert_int_equal(change(w, 1, 20, false).user_sessions, 1);
+}
+
+static void a_full_server_loses_nobody(void **state)
+{
+    world *w = *state;
+    for (int i = 1; i < MEMBERS; i++) {
+        change(w, 1, i, true);
+    }
+    srl_test_redis_command(&server, "CONFIG SET maxmemory 1", NULL, 0);
+    assert_int_equal(change(w, 1, 0, true).error, SRL_ERR_BROKER_DOWN);
+    run_for(w, TTL_MS * 3 / 2);
+    assert_int_equal(count_sessions(w), MEMBERS - 1);
+    srl_test_redis_command(&server, "CONFIG SET maxmemory 0", NULL, 0);
+    run_for(w, TTL_MS * 3 / 2);
+    expect_heard(w, 0, 0);
+    assert_int_equal(count_sessions(w), MEMBERS - 1);
+    assert_int_equal(change(w, 1, 0, true).user_sessions, 2);
+    assert_int_equal(change(w, 1, 0, false).user_sessions, 1);
+    /* Who was refused or has gone is not brought again. */
+    srl_test_redis_restart(&server);
+    run_for(w, 300);
+    await_up(w);
+    await_sessions(w, MEMBERS - 1, TTL_MS);
+    run_for(w, TTL_MS);
+    assert_int_equal(count_sessions(w), MEMBERS - 1);
+}
+
+static int open_behind_proxy(void **state)
+{
+    srl_test_proxy_start(&proxy, server.port);
+    port = proxy.port;
+    return open_world(state);
+}
+
+static int close_behind_proxy(void **state)
+{
+    srl_test_proxy_heal(&proxy);
+    int error = close_world(state);
+    srl_test_proxy_stop(&proxy);
+    port = server.port;
+    return error;
+}
+
+/* Two sessions of one user, on two nodes, at the same time: both are answered, and one of them came first (or went
+ * last), whatever becomes of the answers on their way. */
+static void both_at_once(world *w, uint64_t *random, bool is_added)
+{
+    srl_test_answer answers[2] = {{.returned = 0}};
+    srl_broker_channel channel = channel_of(0);
+    uint32_t end = is_added ? 1 : 0;
+    int place = (int)srl_test_random_below(random, 3);
+    if (place == 0) {
+        atomic_store(&proxy.cut_after[SRL_TEST_PROXY_DOWN], (long long)srl_test_random_below(random, 30));
+    } else if (place == 1) {
+        atomic_store(&proxy.cut_after[SRL_TEST_PROXY_UP], (long long)srl_test_random_below(random, 800));
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *client = i == 0 ? "s0" : "s1";
+        if (is_added) {
+            srl_test_presence_add(&w->nodes[1 + i], &channel, client, "u0", "{}", &answers[i]);
+        } else {
+            srl_test_presence_remove(&w->nodes[1 + i], &channel, client, "u0", &answers[i]);
+        }
+        run_for(w, srl_test_random_below(random, 3));
+    }
+    run_for(w, 3);
+    srl_test_proxy_heal(&proxy);
+    for (int i = 0; i < 2; i++) {
+        await(w, &answers[i]);
+        assert_int_equal(answers[i].error, SRL_OK);
+    }
+    assert_int_equal((answers[0].user_sessions == end) + (answers[1].user_sessions == end), 1);
+}
+
+static void a_lost_answer_neither_loses_nor_doubles(void **state)
+{
+    world *w = *state;
+    uint64_t random = 11;
+    for (int round = 0; round < 60; round++) {
+        both_at_once(w, &random, true);
+        assert_int_equal(count_sessions(w), 2);
+        both_at_once(w, &random, false);
+        assert_int_equal(count_sessions(w), 0);
+    }
 }
 
 #define T(function) cmocka_unit_test_setup_teardown(function, open_world, close_world)
@@ -343,10 +482,14 @@ int main(void)
         T(a_silence_of_the_server_is_no_nodes_death),
         T(a_node_that_ends_takes_its_members_along),
         T(whoever_evicts_may_end_too),
+        T(older_data_is_set_right),
+        T(a_full_server_loses_nobody),
+        cmocka_unit_test_setup_teardown(a_lost_answer_neither_loses_nor_doubles, open_behind_proxy, close_behind_proxy),
     };
     if (!srl_test_redis_start(&server, NULL)) {
         return 77;
     }
+    port = server.port;
     int failed = cmocka_run_group_tests_name("presence of several nodes", tests, NULL, NULL);
     srl_test_redis_stop(&server);
     return failed;

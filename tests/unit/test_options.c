@@ -113,6 +113,38 @@ static void values_in_all_their_forms(void **state)
     }
 }
 
+static void texts(void **state)
+{
+    srl_option_info info = {.size = sizeof(info)};
+    char longest[130];
+    char out[130];
+    (void)state;
+
+    memset(longest, 'n', sizeof(longest));
+    longest[129] = '\0';
+    assert_string_equal(get("node_name"), "");
+    assert_int_equal(srl_options_set(options, "node_name", "n\xc3\xb6rd 1"), SRL_OK);
+    assert_string_equal(get("node_name"), "n\xc3\xb6rd 1");
+    assert_int_equal(srl_options_set(options, "node_name", longest), SRL_ERR_OPTION_VALUE);
+    assert_int_equal(srl_options_set(options, "node_name", "a\nb"), SRL_ERR_OPTION_VALUE);
+    assert_string_equal(srl_options_last_error(options), "node_name: 'a\nb' is not a text (0 to 128 bytes)");
+    assert_int_equal(srl_options_set(options, "node_name", "\x7f"), SRL_ERR_OPTION_VALUE);
+    assert_int_equal(srl_options_set(options, "node_name", "\xc3"), SRL_ERR_OPTION_VALUE);
+    assert_string_equal(get("node_name"), "n\xc3\xb6rd 1");
+    longest[128] = '\0';
+    assert_int_equal(srl_options_set(options, "node_name", longest), SRL_OK);
+    assert_int_equal(srl_options_get(options, "node_name", out, 128), 128); /* does not fit */
+    assert_int_equal(srl_options_get(options, "node_name", out, sizeof(out)), 128);
+    assert_string_equal(out, longest);
+    assert_int_equal(srl_options_set(options, "node_name", ""), SRL_OK);
+    assert_string_equal(get("node_name"), "");
+    for (uint32_t i = 0; srl_options_describe(i, &info) == SRL_OK && strcmp(info.name, "node_name") != 0; i++) {
+    }
+    assert_string_equal(info.name, "node_name");
+    assert_string_equal(info.type, "text");
+    assert_string_equal(info.range, "0 to 128 bytes");
+}
+
 static void errors_say_what_is_wrong(void **state)
 {
     char huge[400];
@@ -232,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(values_in_all_their_forms, begin, end),
+        cmocka_unit_test_setup_teardown(texts, begin, end),
         cmocka_unit_test_setup_teardown(errors_say_what_is_wrong, begin, end),
         cmocka_unit_test_setup_teardown(the_table, begin, end),
         cmocka_unit_test_setup_teardown(tables_are_checked, begin, end),

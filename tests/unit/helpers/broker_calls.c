@@ -49,6 +49,7 @@ static void on_answer(srl_operation *operation, const srl_broker_result *result)
         copy_text(answer->data[i], sizeof(answer->data[i]), publication->data, publication->data_len);
     }
     answer->user_sessions = result->user_sessions;
+    answer->is_repeat = result->is_repeat != 0;
     answer->name_count = result->name_count;
     answer->total = result->total;
     for (uint32_t i = 0; i < result->name_count && i < 64; i++) {
@@ -82,6 +83,26 @@ void srl_test_publish(srl_test_node *node, const srl_broker_channel *channel, in
     srl_publication publication = srl_test_publication(data);
     srl_test_answer_begin(answer);
     answer->returned = node->ops->publish(node->link, channel, kind, &publication, &answer->operation);
+}
+
+void srl_test_publish_once(srl_test_node *node, const srl_broker_channel *channel, const char *key, const char *data,
+                           srl_test_answer *answer)
+{
+    srl_publication publication = srl_test_publication(data);
+    char copy[256];
+    publication.key = copy;
+    publication.key_len = strlen(key);
+    memcpy(copy, key, publication.key_len);
+    srl_test_answer_begin(answer);
+    answer->returned =
+        node->ops->publish(node->link, channel, SRL_MESSAGE_PUBLICATION, &publication, &answer->operation);
+    memset(copy, '!', sizeof(copy));
+}
+
+void srl_test_nodes(srl_test_node *node, srl_test_answer *answer)
+{
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->nodes(node->link, &answer->operation);
 }
 
 void srl_test_history(srl_test_node *node, const srl_broker_channel *channel, uint64_t since, const char *epoch,

@@ -28,6 +28,7 @@ typedef struct srl_test_answer {
     uint32_t total;
     char names[64][32];
     char meta[64];
+    bool is_repeat;
     /* Called within the finish, after the copy; may be NULL. */
     void (*then)(struct srl_test_answer *answer, const srl_broker_result *result);
     void *user;
@@ -44,6 +45,9 @@ void srl_test_answer_begin(srl_test_answer *answer);
 void srl_test_subscribe(srl_test_node *node, const srl_broker_channel *channel, void *room, srl_test_answer *answer);
 void srl_test_publish(srl_test_node *node, const srl_broker_channel *channel, int kind, const char *data,
                       srl_test_answer *answer);
+void srl_test_publish_once(srl_test_node *node, const srl_broker_channel *channel, const char *key, const char *data,
+                           srl_test_answer *answer);
+void srl_test_nodes(srl_test_node *node, srl_test_answer *answer);
 void srl_test_history(srl_test_node *node, const srl_broker_channel *channel, uint64_t since, const char *epoch,
                       uint32_t limit, bool reverse, srl_test_answer *answer);
 void srl_test_presence_add(srl_test_node *node, const srl_broker_channel *channel, const char *client, const char *user,

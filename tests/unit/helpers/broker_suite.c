@@ -735,6 +735,125 @@ static void a_room_subscribes_once(void **state)
     assert_int_equal(f->a.log_count, 1);
 }
 
+static srl_broker_channel once_channel(const char *name, uint32_t history_size, uint64_t window_ms)
+{
+    srl_broker_channel channel = srl_test_channel(name, history_size);
+    channel.idempotency_ttl_ms = window_ms;
+    return channel;
+}
+
+static srl_test_answer publish_once(fixture *f, srl_test_node *node, srl_broker_channel channel, const char *key,
+                                    const char *data)
+{
+    srl_test_answer answer = {0};
+    srl_test_publish_once(node, &channel, key, data, &answer);
+    await(f, &answer);
+    assert_int_equal(answer.error, SRL_OK);
+    return answer;
+}
+
+static void a_key_is_published_with_once(void **state)
+{
+    fixture *f = *state;
+    srl_broker_channel channel = once_channel("once", 10, 60000);
+    srl_test_answer answer = {0};
+    subscribe(f, &f->a, channel, ROOM(0), &answer);
+    srl_test_answer first = publish_once(f, &f->a, channel, "k", "one");
+    assert_int_equal(first.offset, 1);
+    assert_false(first.is_repeat);
+    publish(f, &f->b, channel, "two");
+    answer = publish_once(f, &f->b, channel, "k", "again"); /* on another node */
+    assert_true(answer.is_repeat);
+    assert_int_equal(answer.offset, 1);
+    assert_string_equal(answer.epoch, first.epoch);
+    answer = publish_once(f, &f->a, channel, "k", "and again");
+    assert_true(answer.is_repeat);
+    answer = publish_once(f, &f->b, channel, "K", "three");
+    assert_false(answer.is_repeat);
+    assert_int_equal(answer.offset, 3);
+    settle(f);
+    assert_counted(&f->a, 3);
+    assert_string_equal(f->a.log[1].data, "two");
+    assert_string_equal(f->a.log[2].data, "three");
+    answer = history(f, channel, 0, "", 64, false);
+    OFFSETS(&answer, 1, 2, 3);
+}
+
+static void keys_are_of_a_channel(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(publish_once(f, &f->a, once_channel("x", 5, 60000), "yk", "1").offset, 1);
+    assert_false(publish_once(f, &f->a, once_channel("xy", 5, 60000), "k", "1").is_repeat);
+    assert_true(publish_once(f, &f->b, once_channel("xy", 5, 60000), "k", "1").is_repeat);
+    assert_false(publish_once(f, &f->b, once_channel("xyk", 5, 60000), "yk", "1").is_repeat);
+}
+
+static void a_key_works_without_history(void **state)
+{
+    fixture *f = *state;
+    srl_broker_channel channel = once_channel("live", 0, 60000);
+    srl_test_answer answer = publish_once(f, &f->a, channel, "unheard", "0");
+    assert_false(answer.is_repeat);
+    subscribe(f, &f->a, channel, ROOM(0), &answer);
+    assert_true(publish_once(f, &f->b, channel, "unheard", "0").is_repeat);
+    answer = publish_once(f, &f->b, channel, "k", "1");
+    assert_false(answer.is_repeat);
+    assert_int_equal(answer.offset, 0);
+    answer = publish_once(f, &f->a, channel, "k", "1");
+    assert_true(answer.is_repeat);
+    assert_int_equal(answer.offset, 0);
+    settle(f);
+    assert_int_equal(f->a.log_count, 1);
+    assert_string_equal(f->a.log[0].data, "1");
+}
+
+static void only_publications_have_keys(void **state)
+{
+    fixture *f = *state;
+    srl_broker_channel channel = once_channel("j", 5, 60000);
+    srl_publication who = srl_test_publication("");
+    srl_test_answer answer = {0};
+    who.user = "ann";
+    who.user_len = 3;
+    who.key = "k";
+    who.key_len = 1;
+    subscribe(f, &f->b, channel, ROOM(0), &answer);
+    for (int i = 0; i < 2; i++) {
+        srl_test_answer_begin(&answer);
+        answer.returned = f->a.ops->publish(f->a.link, &channel, SRL_MESSAGE_JOIN, &who, &answer.operation);
+        await(f, &answer);
+        assert_false(answer.is_repeat);
+    }
+    settle(f);
+    assert_int_equal(f->b.log_count, 2);
+    assert_false(publish_once(f, &f->b, channel, "k", "1").is_repeat);
+}
+
+static void a_key_is_forgotten_when_its_window_is_over(void **state)
+{
+    fixture *f = *state;
+    bool is_real = !kind_under_test->follows_clock;
+    uint64_t window_ms = is_real ? 50 : 1000;
+    srl_broker_channel channel = once_channel("w", 5, window_ms);
+    if (is_real && kind_under_test->wait == NULL) {
+        skip();
+    }
+    assert_int_equal(publish_once(f, &f->a, channel, "k", "1").offset, 1);
+    if (!is_real) {
+        fake_platform_advance(&f->clock, window_ms - 1);
+        settle(f);
+        assert_true(publish_once(f, &f->b, channel, "k", "2").is_repeat);
+        fake_platform_advance(&f->clock, 1);
+    }
+    srl_test_answer answer = publish_once(f, &f->b, channel, "k", "2");
+    for (int i = 0; i < 5000 && answer.is_repeat; i++) {
+        kind_under_test->wait();
+        answer = publish_once(f, &f->b, channel, "k", "2");
+    }
+    assert_false(answer.is_repeat);
+    assert_int_equal(answer.offset, 2);
+}
+
 int srl_test_broker_suite_run(const char *name, const srl_test_broker_kind *kind)
 {
     const struct CMUnitTest tests[] = {
@@ -764,6 +883,11 @@ int srl_test_broker_suite_run(const char *name, const srl_test_broker_kind *kind
         T(a_subscriber_holds_the_epoch),
         T(names_have_a_size),
         T(a_room_subscribes_once),
+        T(a_key_is_published_with_once),
+        T(keys_are_of_a_channel),
+        T(a_key_works_without_history),
+        T(only_publications_have_keys),
+        T(a_key_is_forgotten_when_its_window_is_over),
     };
     kind_under_test = kind;
     int failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);

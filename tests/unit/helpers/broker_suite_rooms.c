@@ -424,6 +424,31 @@ static void detaching_inside_a_note_is_the_last_one(void **state)
     assert_log(&f->b, "#one");
 }
 
+static uint32_t count_nodes(fixture *f, srl_test_node *node)
+{
+    srl_test_answer answer = {0};
+    srl_test_nodes(node, &answer);
+    await(f, &answer);
+    assert_int_equal(answer.error, SRL_OK);
+    return answer.total;
+}
+
+static void nodes_are_counted(void **state)
+{
+    fixture *f = *state;
+    if (f->a.ops->nodes == NULL) {
+        skip();
+    }
+    assert_int_equal(count_nodes(f, &f->a), 2);
+    assert_int_equal(srl_test_node_attach(&f->c, f->broker, &f->clock), SRL_OK);
+    come_up(f);
+    assert_int_equal(count_nodes(f, &f->a), 3);
+    assert_int_equal(count_nodes(f, &f->c), 3);
+    srl_test_node_detach(&f->a);
+    settle(f);
+    assert_int_equal(count_nodes(f, &f->c), 2);
+}
+
 int srl_test_broker_rooms_run(const char *name, const srl_test_broker_kind *kind)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +467,7 @@ int srl_test_broker_rooms_run(const char *name, const srl_test_broker_kind *kind
         T(unsubscribing_takes_no_note_back),
         T(notes_out_of_notes_wait_for_their_turn),
         T(detaching_inside_a_note_is_the_last_one),
+        T(nodes_are_counted),
     };
     kind_under_test = kind;
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);

@@ -128,6 +128,7 @@ int test_relay_start(test_relay *home, ...)
     hooks.message = home->hooks & TEST_MESSAGE ? ask : NULL;
     hooks.presence = home->hooks & TEST_PRESENCE ? ask : NULL;
     hooks.history = home->hooks & TEST_HISTORY ? ask : NULL;
+    hooks.survey = home->survey;
     if (srl_options_set_hooks(home->options, &hooks, home) != SRL_OK) {
         broken("no hooks");
     }

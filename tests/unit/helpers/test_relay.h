@@ -29,6 +29,7 @@ struct test_relay {
     fake_platform platform;
     srl_test_alloc memory;
     unsigned hooks;                                        /* which hooks to set; connect unless told */
+    void (*survey)(srl_question *question, void *home);    /* the survey hook; none unless told */
     unsigned hold;                                         /* questions of these kinds are kept */
     void (*asked)(test_relay *home, srl_request *request); /* instead of answering or keeping */
     srl_request *requests[TEST_RELAY_REQUESTS];            /* kept, oldest first */

@@ -1,0 +1,1047 @@
+/*
+ * Relays that meet through Redis, on a redis-server of our own and a Unix socket. Everything is printed beside
+ * something of the same run: publishing beside the same function called by redis-benchmark and by a bare client of
+ * ours, the rest beside itself at other sizes. CPU times are those of the processes, whatever else the machine does.
+ *
+ * Usage: bench_redis_broker [publish|nodes|catch_up|memory|presence|all] [percent]
+ */
+#define _GNU_SOURCE /* wait4 */
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <streamrelay/redis_broker.h>
+#include <streamrelay/streamrelay.h>
+
+#include "broker/redis_node.h"
+#include "engine/relay.h"
+#include "helpers/redis_server.h"
+#include "redis/reply.h"
+
+enum { ROUNDS = 3, FRAME = 142, NAME = 96, BARE_ROOMS = 1000, NODE_ROOMS = 100, WINDOW = 256 };
+
+/* 100 bytes. */
+static const char data[] = "{\"text\":\"a message of a hundred bytes, as chats and games send them all day long, every "
+                           "day, to all\"}";
+static const char bare_epoch[] = "1700000000000000";
+static const char forever[] = "315360000000";
+
+static srl_test_redis server;
+static srl_allocator plain_memory;
+static uint32_t percent = 100;
+
+static _Noreturn void die(const char *what)
+{
+    (void)fprintf(stderr, "bench_redis_broker: %s\n", what);
+    abort();
+}
+
+static uint32_t scaled(uint32_t n)
+{
+    uint64_t many = (uint64_t)n * percent / 100;
+    return many > 0 ? (uint32_t)many : 1;
+}
+
+/* ---- time */
+
+typedef struct span {
+    double wall;
+    double node; /* CPU seconds */
+    double server;
+} span;
+
+static double seconds_of(clockid_t clock)
+{
+    struct timespec now;
+    return clock_gettime(clock, &now) == 0 ? (double)now.tv_sec + (double)now.tv_nsec / 1e9 : 0;
+}
+
+static double cpu_of(pid_t pid)
+{
+    clockid_t clock;
+    return clock_getcpuclockid(pid, &clock) == 0 ? seconds_of(clock) : 0;
+}
+
+static span span_begin(void)
+{
+    return (span){seconds_of(CLOCK_MONOTONIC), seconds_of(CLOCK_PROCESS_CPUTIME_ID), cpu_of(server.pid)};
+}
+
+static span span_end(span begin)
+{
+    span now = span_begin();
+    return (span){now.wall - begin.wall, now.node - begin.node, now.server - begin.server};
+}
+
+static double us(double seconds, uint64_t count)
+{
+    return count > 0 ? seconds * 1e6 / (double)count : 0;
+}
+
+/* ---- a plain connection */
+
+static srl_redis_options *server_options(const srl_allocator *allocator)
+{
+    srl_redis_options *options;
+    char url[128];
+    int len = snprintf(url, sizeof(url), "unix://%s", server.socket_path);
+    if (srl_redis_options_create(url, (size_t)len, &options) != SRL_OK ||
+        (allocator != NULL && srl_redis_options_set_allocator(options, allocator) != SRL_OK)) {
+        die("options");
+    }
+    return options;
+}
+
+static srl_redis_conn *plain_connection(void)
+{
+    srl_redis_options *options = server_options(NULL);
+    srl_redis_conn *conn;
+    if (srl_redis_connect(options, &conn) != SRL_OK) {
+        die("no connection");
+    }
+    srl_redis_options_destroy(options);
+    return conn;
+}
+
+/* Arguments are C strings, the last one NULL. */
+static const srl_reply *ask(srl_redis_conn *conn, ...)
+{
+    enum { MAX_ARGS = 16 };
+    const char *argv[MAX_ARGS];
+    size_t lens[MAX_ARGS];
+    size_t argc = 0;
+    const srl_reply *reply;
+    va_list list;
+    va_start(list, conn);
+    while (argc < MAX_ARGS && (argv[argc] = va_arg(list, const char *)) != NULL) {
+        lens[argc] = strlen(argv[argc]);
+        argc++;
+    }
+    va_end(list);
+    if (srl_redis_append(conn, argc, argv, lens) != SRL_OK || srl_redis_next_reply(conn, &reply) != SRL_OK) {
+        die(argv[0]);
+    }
+    return reply;
+}
+
+static uint64_t number_of(const srl_reply *reply)
+{
+    int64_t n = 0;
+    (void)srl_reply_i64(reply, SRL_REPLY_ROOT, &n);
+    return (uint64_t)n;
+}
+
+/* The number behind `label` in a section of INFO; 0 if there is none. */
+static uint64_t info_number(srl_redis_conn *conn, const char *section, const char *label)
+{
+    srl__slice text = srl__reply_slice(ask(conn, "INFO", section, NULL), SRL_REPLY_ROOT);
+    size_t len = strlen(label);
+    for (size_t i = 0; i + len < text.len; i++) {
+        if (memcmp(text.data + i, label, len) == 0) {
+            return strtoull(text.data + i + len, NULL, 10);
+        }
+    }
+    return 0;
+}
+
+/* Functions called since the last reset, and the server's microseconds for them. */
+typedef struct calls {
+    uint64_t count;
+    uint64_t usec;
+} calls;
+
+static calls function_calls(srl_redis_conn *conn)
+{
+    static const char label[] = "cmdstat_fcall:calls=";
+    static const char usec[] = ",usec=";
+    srl__slice text = srl__reply_slice(ask(conn, "INFO", "commandstats", NULL), SRL_REPLY_ROOT);
+    for (size_t i = 0; i + sizeof(label) < text.len; i++) {
+        if (memcmp(text.data + i, label, sizeof(label) - 1) == 0) {
+            char *end;
+            uint64_t count = strtoull(text.data + i + sizeof(label) - 1, &end, 10);
+            return (calls){count, strtoull(end + sizeof(usec) - 1, NULL, 10)};
+        }
+    }
+    return (calls){0, 0};
+}
+
+static srl__slice key_of(srl__buf *out, const char *prefix, srl__redis_key_kind kind, const char *channel)
+{
+    return srl__redis_key(out, srl__slice_of(prefix, strlen(prefix)), kind, srl__slice_of(channel, strlen(channel)),
+                          srl__slice_of("", 0));
+}
+
+static void channel_name(char out[NAME], uint32_t number)
+{
+    (void)snprintf(out, NAME, "room:%012" PRIu32, number);
+}
+
+/* ---- relays */
+
+typedef struct counted {
+    size_t bytes;
+} counted;
+
+static void *counted_alloc(size_t size, void *user)
+{
+    ((counted *)user)->bytes += size;
+    return malloc(size);
+}
+
+static void *counted_resize(void *ptr, size_t old_size, size_t new_size, void *user)
+{
+    ((counted *)user)->bytes += new_size - old_size;
+    return realloc(ptr, new_size);
+}
+
+static void counted_free(void *ptr, size_t size, void *user)
+{
+    ((counted *)user)->bytes -= size;
+    free(ptr);
+}
+
+static srl_allocator counting(counted *bytes)
+{
+    srl_allocator allocator;
+    srl_allocator_init(&allocator, sizeof(allocator));
+    allocator.alloc = counted_alloc;
+    allocator.resize = counted_resize;
+    allocator.free = counted_free;
+    allocator.user = bytes;
+    return allocator;
+}
+
+static void accept_any(srl_request *request, void *user)
+{
+    size_t len = 0;
+    const char *token = srl_request_token(request, &len);
+    (void)user;
+    (void)srl_request_set_user(request, token, len);
+    (void)srl_request_accept(request);
+}
+
+typedef struct setup {
+    const char *prefix;
+    const char *history_size;
+    const char *presence;
+    uint64_t presence_ttl_ms; /* 0: the default */
+    counted *engine_bytes;    /* NULL: not counted */
+    counted *broker_bytes;
+} setup;
+
+static srl_broker *broker_of(const setup *s)
+{
+    srl_redis_broker_config config;
+    srl_allocator allocator = counting(s->broker_bytes);
+    srl_redis_options *options = server_options(s->broker_bytes != NULL ? &allocator : NULL);
+    srl_broker *broker;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.prefix = s->prefix;
+    config.prefix_len = strlen(s->prefix);
+    config.away_wait_ms = 600000;
+    config.presence_ttl_ms = s->presence_ttl_ms > 0 ? s->presence_ttl_ms : config.presence_ttl_ms;
+    if (srl_redis_broker_create(options, &config, &broker) != SRL_OK) {
+        die("no broker");
+    }
+    srl_redis_options_destroy(options);
+    return broker;
+}
+
+static void set(srl_options *options, const char *name, const char *value)
+{
+    if (srl_options_set(options, name, value) != SRL_OK) {
+        die(srl_options_last_error(options));
+    }
+}
+
+static srl_relay *relay_of(const setup *s)
+{
+    srl_allocator allocator = counting(s->engine_bytes);
+    srl_broker *broker = broker_of(s);
+    srl_options *options = NULL;
+    srl_relay *relay = NULL;
+    srl_hooks hooks;
+    srl_hooks_init(&hooks, sizeof(hooks));
+    hooks.connect = accept_any;
+    if (srl_options_create(&options) != SRL_OK) {
+        die("options");
+    }
+    if (s->engine_bytes != NULL) {
+        (void)srl_options_set_allocator(options, &allocator);
+    }
+    (void)srl_options_set_hooks(options, &hooks, NULL);
+    (void)srl_options_set_broker(options, broker);
+    set(options, "history_size", s->history_size);
+    set(options, "presence", s->presence);
+    set(options, "max_channels", "100000");
+    if (srl_relay_create(options, &relay) != SRL_OK) {
+        die("no relay");
+    }
+    srl_options_destroy(options);
+    srl_broker_release(broker);
+    return relay;
+}
+
+static void turn(srl_relay *relay, int wait_ms)
+{
+    struct pollfd ready = {.fd = srl_relay_fd(relay), .events = POLLIN};
+    (void)poll(&ready, 1, wait_ms);
+    while (srl_relay_process(relay) > 0) {
+    }
+}
+
+/* Every room that the relay wants is live. */
+static bool is_settled(const srl_relay *relay)
+{
+    const srl__redis_node *node = relay->link;
+    return node->state == SRL__NODE_UP && node->hears && node->readings == 0 && srl__list_is_empty(&node->fresh) &&
+           srl__list_is_empty(&node->opening) && srl__list_is_empty(&node->doubtful);
+}
+
+static void settle(srl_relay *relay)
+{
+    while (!is_settled(relay)) {
+        turn(relay, 100);
+    }
+}
+
+static int64_t count_frames(srl_session *session, srl_frame *const *frames, size_t count, void *user)
+{
+    atomic_ulong *delivered = user;
+    (void)session;
+    (void)frames;
+    atomic_fetch_add_explicit(delivered, count, memory_order_relaxed);
+    return (int64_t)count;
+}
+
+static void ignore_close(srl_session *session, uint32_t code, const char *reason, size_t reason_len, void *user)
+{
+    (void)session;
+    (void)code;
+    (void)reason;
+    (void)reason_len;
+    (void)user;
+}
+
+static void send_text(srl_session *session, const char *text)
+{
+    (void)srl_session_receive(session, text, strlen(text));
+}
+
+static srl_session *session_of(srl_relay *relay, atomic_ulong *delivered, uint32_t number)
+{
+    srl_transport transport;
+    srl_session *session = NULL;
+    char text[128];
+    srl_transport_init(&transport, sizeof(transport));
+    transport.write = count_frames;
+    transport.close = ignore_close;
+    if (srl_session_open(relay, &transport, SRL_PROTOCOL_NATIVE, delivered, &session) != SRL_OK) {
+        die("no session");
+    }
+    (void)snprintf(text, sizeof(text), "{\"id\":1,\"type\":\"connect\",\"data\":{\"token\":\"user%" PRIu32 "\"}}",
+                   number);
+    send_text(session, text);
+    return session;
+}
+
+static void subscribe(srl_session *session, uint32_t room)
+{
+    char channel[NAME];
+    char text[NAME + 64];
+    channel_name(channel, room);
+    (void)snprintf(text, sizeof(text), "{\"id\":2,\"type\":\"subscribe\",\"channel\":\"%s\"}", channel);
+    send_text(session, text);
+}
+
+static void unsubscribe(srl_session *session, uint32_t room)
+{
+    char channel[NAME];
+    channel_name(channel, room);
+    (void)srl_session_unsubscribe(session, channel, strlen(channel), 0);
+}
+
+/* ---- publishing */
+
+/* As redis-benchmark -P: when all answers to a batch are there, the next batch goes out. */
+typedef struct load {
+    void (*send)(struct load *load, uint32_t room);
+    srl_relay *relay;
+    srl_redis_client *client;
+    uint32_t rooms;
+    uint32_t next;
+    uint32_t to_send;
+    uint32_t to_answer;
+    uint32_t batch;
+    uint32_t batch_left;
+} load;
+
+static void send_batch(load *l)
+{
+    l->batch_left = l->to_send < l->batch ? l->to_send : l->batch;
+    l->to_send -= l->batch_left;
+    for (uint32_t i = l->batch_left; i > 0; i--) {
+        l->send(l, l->next++ % l->rooms);
+    }
+}
+
+static void answered(load *l)
+{
+    l->to_answer--;
+    if (--l->batch_left == 0) {
+        send_batch(l);
+    }
+}
+
+static void on_published(int error, uint64_t offset, const char *epoch, size_t epoch_len, void *user)
+{
+    (void)offset;
+    (void)epoch;
+    (void)epoch_len;
+    if (error != SRL_OK) {
+        die("publication failed");
+    }
+    answered(user);
+}
+
+static void publish_by_relay(load *l, uint32_t room)
+{
+    char channel[NAME];
+    channel_name(channel, room);
+    if (srl_relay_publish(l->relay, channel, strlen(channel), data, sizeof(data) - 1, on_published, l) != SRL_OK) {
+        die("publish refused");
+    }
+}
+
+static span run_relay(srl_relay *relay, uint32_t rooms, uint32_t batch, uint32_t count)
+{
+    load l = {.send = publish_by_relay, .relay = relay, .rooms = rooms, .to_send = count, .to_answer = count};
+    span begin = span_begin();
+    l.batch = batch;
+    srl_relay_cork(relay);
+    send_batch(&l);
+    srl_relay_uncork(relay);
+    while (l.to_answer > 0) {
+        turn(relay, -1);
+    }
+    return span_end(begin);
+}
+
+static const char *bare_frame(void)
+{
+    static char frame[FRAME + 1];
+    memset(frame, 'x', FRAME);
+    return frame;
+}
+
+static void on_reply(int error, const srl_reply *reply, void *user)
+{
+    (void)reply;
+    if (error != SRL_OK) {
+        die("call failed");
+    }
+    answered(user);
+}
+
+static char bare_keys[2][BARE_ROOMS][NAME];
+
+static void publish_by_client(load *l, uint32_t room)
+{
+    const char *argv[] = {"FCALL",    "srl1_publish", "1",          bare_keys[0][room],
+                          bare_epoch, "100",          bare_frame(), bare_keys[1][room],
+                          "0",        forever};
+    size_t lens[10];
+    for (size_t i = 0; i < 10; i++) {
+        lens[i] = strlen(argv[i]);
+    }
+    if (srl_redis_client_command(l->client, 10, argv, lens, 0, SRL_REDIS_DEFAULT_TIMEOUT, on_reply, l, NULL) !=
+        SRL_OK) {
+        die("command refused");
+    }
+}
+
+static span run_client(uint32_t rooms, uint32_t batch, uint32_t count)
+{
+    load l = {.send = publish_by_client, .rooms = rooms, .to_send = count, .to_answer = count, .batch = batch};
+    srl_redis_options *options = server_options(NULL);
+    srl_redis_loop *loop;
+    if (srl_redis_loop_create(options, &loop) != SRL_OK ||
+        srl_redis_client_create(loop, options, NULL, NULL, &l.client) != SRL_OK) {
+        die("no client");
+    }
+    while (srl_redis_client_is_ready(l.client) == 0) {
+        (void)srl_redis_loop_run_once(loop, 10);
+    }
+    span begin = span_begin();
+    send_batch(&l);
+    while (l.to_answer > 0) {
+        (void)srl_redis_loop_run_once(loop, -1);
+    }
+    span took = span_end(begin);
+    srl_redis_loop_destroy(loop);
+    srl_redis_options_destroy(options);
+    return took;
+}
+
+static void exec_theirs(uint32_t rooms, uint32_t batch, uint32_t count)
+{
+    char batch_text[16], count_text[16], rooms_text[16];
+    const char *stream = rooms > 1 ? "bare:{zz}:s:room:__rand_int__" : "bare:{zz}:s:room:000000000000";
+    const char *live = rooms > 1 ? "bare:{zz}:c:room:__rand_int__" : "bare:{zz}:c:room:000000000000";
+    (void)snprintf(batch_text, sizeof(batch_text), "%" PRIu32, batch);
+    (void)snprintf(count_text, sizeof(count_text), "%" PRIu32, count);
+    (void)snprintf(rooms_text, sizeof(rooms_text), "%" PRIu32, rooms);
+    (void)execlp("redis-benchmark", "redis-benchmark", "-s", server.socket_path, "-c", "1", "-P", batch_text, "-n",
+                 count_text, "-r", rooms_text, "--csv", "FCALL", "srl1_publish", "1", stream, bare_epoch, "100",
+                 bare_frame(), live, "0", forever, (char *)NULL);
+    _exit(127);
+}
+
+/* Its own time for the requests; it says calls per second. */
+static span run_theirs(uint32_t rooms, uint32_t batch, uint32_t count)
+{
+    char line[1024];
+    double rate = 0;
+    int pipes[2];
+    struct rusage usage;
+    span begin = span_begin();
+    if (pipe(pipes) != 0) {
+        die("pipe");
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)dup2(pipes[1], 1);
+        (void)close(pipes[0]);
+        exec_theirs(rooms, batch, count);
+    }
+    (void)close(pipes[1]);
+    FILE *in = fdopen(pipes[0], "r");
+    while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
+        const char *value = strstr(line, "\",\"");
+        rate = value != NULL && strncmp(line, "\"FCALL", 6) == 0 ? strtod(value + 3, NULL) : rate;
+    }
+    if (in != NULL) {
+        (void)fclose(in);
+    }
+    (void)wait4(pid, NULL, 0, &usage);
+    span took = span_end(begin);
+    took.wall = rate > 0 ? count / rate : 0;
+    took.node = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return took;
+}
+
+/* Streams for those who are not relays, all of one epoch, and with the key that redis-benchmark makes up too. */
+static void make_bare_streams(srl_redis_conn *conn)
+{
+    char id[32], key[NAME], channel[NAME];
+    srl__buf buf;
+    srl__buf_init(&buf, &plain_memory, NAME);
+    (void)snprintf(id, sizeof(id), "%s-1", bare_epoch);
+    for (uint32_t i = 0; i < BARE_ROOMS; i++) {
+        channel_name(channel, i);
+        for (int kind = 0; kind < 2; kind++) {
+            srl__slice name = key_of(&buf, "bare", kind == 0 ? SRL__KEY_STREAM : SRL__KEY_LIVE, channel);
+            memcpy(bare_keys[kind][i], name.data, name.len);
+        }
+        (void)ask(conn, "XADD", bare_keys[0][i], id, "d", bare_frame(), NULL);
+        (void)snprintf(key, sizeof(key), "bare:{zz}:s:%s", channel);
+        (void)ask(conn, "XADD", key, id, "d", bare_frame(), NULL);
+    }
+    srl__buf_free(&buf);
+}
+
+static span better(span a, span b)
+{
+    return a.wall == 0 || (b.wall > 0 && b.wall < a.wall) ? b : a;
+}
+
+static void compare_publishing(srl_relay *relay, uint32_t rooms, uint32_t batch)
+{
+    uint32_t count = scaled(batch == 1 ? 20000 : 60000);
+    span ours = {0}, client = {0}, theirs = {0};
+    count += batch - count % batch;
+    for (int i = 0; i < ROUNDS; i++) {
+        theirs = better(theirs, run_theirs(rooms, batch, count));
+        ours = better(ours, run_relay(relay, rooms, batch, count));
+        client = better(client, run_client(rooms, batch, count));
+    }
+    printf("%5" PRIu32 " %5" PRIu32 " |%8.0f %6.2f %6.2f |%8.0f %6.2f %6.2f |%8.0f %6.2f %6.2f | %5.2f %5.2f\n", rooms,
+           batch, count / ours.wall, us(ours.node, count), us(ours.server, count), count / client.wall,
+           us(client.node, count), us(client.server, count), theirs.wall > 0 ? count / theirs.wall : 0,
+           us(theirs.node, count), us(theirs.server, count), theirs.wall / ours.wall, client.wall / ours.wall);
+}
+
+static void measure_publishing(void)
+{
+    static const uint32_t batches[] = {1, 16, 256, 1024};
+    const setup s = {.prefix = "pub", .history_size = "100", .presence = "false"};
+    srl_redis_conn *conn = plain_connection();
+    srl_relay *relay = relay_of(&s);
+    settle(relay);
+    make_bare_streams(conn);
+    srl_redis_close(conn);
+    printf("Publications with history, 100 bytes: per second, us of the process, us of the server; ratios of rates\n"
+           "rooms depth |          the relay     |      our client, bare  |       redis-benchmark  | /theirs /bare\n");
+    for (uint32_t rooms = 1; rooms <= BARE_ROOMS; rooms *= BARE_ROOMS) {
+        (void)run_relay(relay, rooms, 16, rooms);
+        for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
+            compare_publishing(relay, rooms, batches[i]);
+        }
+    }
+    srl_relay_destroy(relay);
+}
+
+/* ---- from one process to another */
+
+typedef struct shared {
+    atomic_ulong delivered;
+    atomic_bool ready;
+    atomic_bool stop;
+} shared;
+
+/* A relay in a process of its own: subscribers over `rooms` rooms from `first` on. */
+static void be_node(shared *state, uint32_t first, uint32_t rooms, uint32_t subscribers)
+{
+    const setup s = {.prefix = "two", .history_size = "100", .presence = "false"};
+    srl_relay *relay = relay_of(&s);
+    settle(relay);
+    for (uint32_t i = 0; i < subscribers; i++) {
+        subscribe(session_of(relay, &state->delivered, i), first + i % rooms);
+    }
+    settle(relay);
+    atomic_store(&state->delivered, 0);
+    atomic_store(&state->ready, true);
+    while (!atomic_load_explicit(&state->stop, memory_order_relaxed)) {
+        turn(relay, 100);
+    }
+    srl_relay_destroy(relay);
+}
+
+static shared *shared_state(void)
+{
+    shared *state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (state == MAP_FAILED) {
+        die("mmap");
+    }
+    return state;
+}
+
+static void pause_ms(long ms)
+{
+    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static pid_t start_node(shared *state, uint32_t first, uint32_t rooms, uint32_t subscribers)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        be_node(state, first, rooms, subscribers);
+        _exit(0);
+    }
+    while (!atomic_load(&state->ready)) {
+        pause_ms(1);
+    }
+    return pid;
+}
+
+static void end_node(shared *state, pid_t pid)
+{
+    atomic_store(&state->stop, true);
+    (void)waitpid(pid, NULL, 0);
+    (void)munmap(state, sizeof(*state));
+}
+
+static void deliver_across(uint32_t subscribers)
+{
+    uint32_t rooms = subscribers < NODE_ROOMS ? subscribers : NODE_ROOMS;
+    uint32_t count = scaled(60000) / rooms * rooms + rooms;
+    unsigned long expected = (unsigned long)count * (subscribers / rooms);
+    shared *holder = shared_state();
+    shared *other = shared_state();
+    const setup s = {.prefix = "two", .history_size = "100", .presence = "false"};
+    pid_t holder_pid = start_node(holder, 0, rooms, subscribers);
+    pid_t other_pid = start_node(other, 1000, 100, 100);
+    srl_relay *relay = relay_of(&s);
+    settle(relay);
+    (void)run_relay(relay, rooms, 1, rooms);
+    while (atomic_load(&holder->delivered) < (unsigned long)subscribers) {
+        pause_ms(1);
+    }
+    atomic_store(&holder->delivered, 0);
+    double holds = cpu_of(holder_pid);
+    double holds_not = cpu_of(other_pid);
+    span begin = span_begin();
+    span sent = run_relay(relay, rooms, WINDOW, count);
+    while (atomic_load(&holder->delivered) < expected) {
+        pause_ms(1);
+    }
+    span took = span_end(begin);
+    holds = cpu_of(holder_pid) - holds;
+    holds_not = cpu_of(other_pid) - holds_not;
+    printf("%11" PRIu32 " %5" PRIu32 " | %9.0f %9.0f | %7.2f %7.2f %7.2f %7.2f\n", subscribers, rooms,
+           (double)expected / took.wall, count / took.wall, us(sent.node, count), us(took.server, count),
+           us(holds, count), us(holds_not, count));
+    srl_relay_destroy(relay);
+    end_node(holder, holder_pid);
+    end_node(other, other_pid);
+}
+
+static void measure_nodes(void)
+{
+    printf("\nOne process publishes, another has the subscribers, a third one 100 other rooms\n"
+           "subscribers rooms | delivered/s published/s | CPU us per publication: publisher, server, holder, third\n");
+    deliver_across(1);
+    deliver_across(100);
+    deliver_across(1000);
+}
+
+/* ---- catching up */
+
+typedef struct audience {
+    srl_relay *relay;
+    atomic_ulong delivered;
+    uint32_t rooms;
+    uint32_t session_count;
+    srl_session *sessions[128];
+} audience;
+
+enum { ROOMS_PER_SESSION = 1000, ROOMS_PER_TURN = 1000 };
+
+static void subscribe_all(audience *a)
+{
+    srl_session *session = NULL;
+    for (uint32_t i = 0; i < a->rooms; i++) {
+        if (i % ROOMS_PER_TURN == 0) {
+            srl_relay_cork(a->relay);
+        }
+        if (i % ROOMS_PER_SESSION == 0) {
+            session = session_of(a->relay, &a->delivered, i);
+            a->sessions[a->session_count++] = session;
+        }
+        subscribe(session, i);
+        if (i % ROOMS_PER_TURN == ROOMS_PER_TURN - 1 || i + 1 == a->rooms) {
+            srl_relay_uncork(a->relay);
+            turn(a->relay, 0);
+        }
+    }
+    settle(a->relay);
+}
+
+static void report_span(const audience *a, const char *what, span took)
+{
+    printf("%7" PRIu32 " %-34s | %8.3f %8.3f %8.3f | %7.2f %7.2f %7.2f\n", a->rooms, what, took.wall, took.node,
+           took.server, us(took.wall, a->rooms), us(took.node, a->rooms), us(took.server, a->rooms));
+    (void)fflush(stdout);
+}
+
+/* Publish into every hundredth room, past all relays. */
+static void publish_unheard(const audience *a, const char *prefix, srl_redis_conn *conn)
+{
+    char channel[NAME];
+    char token[SRL__FRAME_TOKEN_LEN] = {0};
+    const srl_publication publication = {
+        .size = sizeof(publication), .client = "", .user = "", .info = "", .data = data, .data_len = sizeof(data) - 1};
+    srl__buf stream, live, frame;
+    const srl_reply *reply;
+    srl__buf_init(&stream, &plain_memory, NAME);
+    srl__buf_init(&live, &plain_memory, NAME);
+    srl__buf_init(&frame, &plain_memory, 1024);
+    for (uint32_t i = 0; i < a->rooms; i += 100) {
+        channel_name(channel, i);
+        srl__buf_reset(&frame);
+        memcpy(token, &i, sizeof(i));
+        (void)srl__redis_frame_write(&frame, SRL_MESSAGE_PUBLICATION, token, &publication);
+        srl__slice key = key_of(&stream, prefix, SRL__KEY_STREAM, channel);
+        srl__slice heard = key_of(&live, prefix, SRL__KEY_LIVE, channel);
+        const char *argv[] = {"FCALL", "srl1_publish", "1", key.data, "0", "100", frame.data, heard.data, "0", forever};
+        const size_t lens[] = {5, 12, 1, key.len, 1, 3, frame.len, heard.len, 1, sizeof(forever) - 1};
+        if (srl_redis_append(conn, 10, argv, lens) != SRL_OK || srl_redis_next_reply(conn, &reply) != SRL_OK) {
+            die("publish");
+        }
+    }
+    srl__buf_free(&stream);
+    srl__buf_free(&live);
+    srl__buf_free(&frame);
+}
+
+static void come_back(audience *a, const char *what, unsigned long missed)
+{
+    const srl__redis_node *node = a->relay->link;
+    span begin = span_begin();
+    unsigned long delivered = atomic_load(&a->delivered) + missed;
+    while (node->hears) {
+        turn(a->relay, 100);
+    }
+    settle(a->relay);
+    report_span(a, what, span_end(begin));
+    if (missed > 0 && atomic_load(&a->delivered) != delivered) {
+        printf("        but %lu deliveries more than were missed\n", atomic_load(&a->delivered) - delivered);
+    }
+}
+
+static void cut(audience *a, const char *prefix, bool with_missed)
+{
+    srl_redis_conn *conn = plain_connection();
+    (void)ask(conn, "CLIENT", "KILL", "TYPE", "pubsub", NULL);
+    if (with_missed) {
+        publish_unheard(a, prefix, conn);
+    }
+    srl_redis_close(conn);
+    come_back(a, with_missed ? "subscriptions cut, 1 % missed" : "subscriptions cut, idle",
+              with_missed ? (a->rooms + 99) / 100 : 0);
+}
+
+static void restart(audience *a, const char *prefix, bool with_missed)
+{
+    span begin = span_begin();
+    srl_test_redis_kill(&server);
+    srl_test_redis_restart(&server);
+    double away = span_end(begin).wall;
+    if (with_missed) {
+        srl_redis_conn *conn = plain_connection();
+        publish_unheard(a, prefix, conn);
+        srl_redis_close(conn);
+    }
+    come_back(a, with_missed ? "server restarted with AOF, 1 % missed" : "server restarted with AOF, idle", 0);
+    printf("        (the server was away for %.3f s)\n", away);
+}
+
+static void catch_up_with(uint32_t rooms)
+{
+    char prefix[16];
+    const setup s = {.prefix = prefix, .history_size = "100", .presence = "false"};
+    audience a = {.rooms = rooms};
+    (void)snprintf(prefix, sizeof(prefix), "c%" PRIu32, rooms);
+    a.relay = relay_of(&s);
+    settle(a.relay);
+    span begin = span_begin();
+    subscribe_all(&a);
+    report_span(&a, "first subscribe", span_end(begin));
+    cut(&a, prefix, false);
+    cut(&a, prefix, true);
+    restart(&a, prefix, false);
+    restart(&a, prefix, true);
+    srl_relay_destroy(a.relay);
+}
+
+static void measure_catching_up(void)
+{
+    printf("\nUntil every room is live: seconds, CPU seconds of relay and server; the same in us per room\n");
+    catch_up_with(scaled(1000));
+    catch_up_with(scaled(10000));
+    catch_up_with(scaled(100000));
+}
+
+/* ---- memory */
+
+static void memory_of_node(const char *history_size, uint32_t rooms)
+{
+    counted engine = {0}, broker = {0};
+    const setup s = {.prefix = history_size[0] == '0' ? "mem0" : "mem1",
+                     .history_size = history_size,
+                     .presence = "false",
+                     .engine_bytes = &engine,
+                     .broker_bytes = &broker};
+    audience a = {.rooms = rooms};
+    srl_redis_conn *conn = plain_connection();
+    a.relay = relay_of(&s);
+    settle(a.relay);
+    size_t engine_before = engine.bytes;
+    size_t broker_before = broker.bytes;
+    uint64_t server_before = info_number(conn, "memory", "used_memory:");
+    subscribe_all(&a);
+    pause_ms(100);
+    uint64_t used = info_number(conn, "memory", "used_memory:") - server_before;
+    printf("a subscribed room, history_size %3s: relay %.0f bytes (broker) + %.0f (engine), server %.0f bytes\n",
+           history_size, (double)(broker.bytes - broker_before) / rooms, (double)(engine.bytes - engine_before) / rooms,
+           (double)used / rooms);
+    for (uint32_t i = 0; i < rooms; i++) {
+        unsubscribe(a.sessions[i / ROOMS_PER_SESSION], i);
+    }
+    settle(a.relay);
+    pause_ms(100);
+    turn(a.relay, 0);
+    used = info_number(conn, "memory", "used_memory:") - server_before;
+    printf("   after unsubscribing: relay %.0f bytes (broker), server %.0f bytes\n",
+           (double)(broker.bytes - broker_before) / rooms, (double)used / rooms);
+    srl_relay_destroy(a.relay);
+    srl_redis_close(conn);
+}
+
+static void fill_stream(srl_redis_conn *conn, const char *key, uint32_t count, const char *size)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        (void)ask(conn, "FCALL", "srl1_publish", "1", key, "0", size, bare_frame(), "mem:nobody", "0", forever, NULL);
+    }
+}
+
+static uint64_t stream_bytes(srl_redis_conn *conn, const char *key)
+{
+    return number_of(ask(conn, "MEMORY", "USAGE", key, "SAMPLES", "0", NULL));
+}
+
+static void memory_of_streams(srl_redis_conn *conn)
+{
+    static const uint32_t counts[] = {1, 10, 100};
+    printf("a stream of n publications of 100 bytes (%d with head), default nodes:", FRAME);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        char key[NAME];
+        (void)snprintf(key, sizeof(key), "mem:{0}:s:room:00000000%04" PRIu32, counts[i]);
+        fill_stream(conn, key, counts[i], "1000");
+        printf("  %" PRIu32 ": %" PRIu64, counts[i], stream_bytes(conn, key));
+    }
+    printf("\n");
+}
+
+static void memory_by_nodes(srl_redis_conn *conn, const char *bytes, const char *entries, const char *size)
+{
+    enum { COUNT = 1000 };
+    char key[NAME];
+    (void)ask(conn, "CONFIG", "SET", "stream-node-max-bytes", bytes, "stream-node-max-entries", entries, NULL);
+    (void)snprintf(key, sizeof(key), "mem:{0}:s:%s:%s:%s", bytes, entries, size);
+    (void)ask(conn, "CONFIG", "RESETSTAT", NULL);
+    fill_stream(conn, key, COUNT, size);
+    calls c = function_calls(conn);
+    uint64_t entries_kept = number_of(ask(conn, "XLEN", key, NULL));
+    uint64_t used = stream_bytes(conn, key);
+    printf("%6s %8s %5s | %6" PRIu64 " %8" PRIu64 " %8.0f | %.2f\n", bytes, entries, size, entries_kept, used,
+           (double)used / (double)entries_kept, (double)c.usec / (double)c.count);
+}
+
+static void measure_memory(void)
+{
+    static const char *const nodes[][2] = {{"4096", "100"}, {"4096", "20"}, {"4096", "10"}, {"2048", "100"},
+                                           {"1024", "100"}, {"512", "100"}, {"256", "100"}};
+    static const char *const sizes[] = {"10", "100"};
+    srl_redis_conn *conn = plain_connection();
+    printf("\nMemory\n");
+    memory_of_node("0", scaled(10000));
+    memory_of_node("100", scaled(10000));
+    memory_of_streams(conn);
+    printf("stream-node-max-         | 1,000 published:          bytes   | server us\n"
+           " bytes  entries  size |   kept    bytes  per one | per call\n");
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+        for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+            memory_by_nodes(conn, nodes[i][0], nodes[i][1], sizes[k]);
+        }
+    }
+    (void)ask(conn, "CONFIG", "SET", "stream-node-max-bytes", "4096", "stream-node-max-entries", "100", NULL);
+    srl_redis_close(conn);
+}
+
+/* ---- presence */
+
+static void on_presence(int error, const srl_presence *presence, void *user)
+{
+    uint32_t *answers = user;
+    if (error != SRL_OK || presence->count == 0) {
+        die("presence");
+    }
+    ++*answers;
+}
+
+static void print_calls(srl_redis_conn *conn, const char *what)
+{
+    calls c = function_calls(conn);
+    printf("%-42s | %8" PRIu64 " | %10.2f\n", what, c.count, us((double)c.usec / 1e6, c.count));
+    (void)ask(conn, "CONFIG", "RESETSTAT", NULL);
+}
+
+static void list_users(srl_relay *relay, uint32_t times)
+{
+    char channel[NAME];
+    uint32_t answers = 0;
+    channel_name(channel, 0);
+    for (uint32_t i = 0; i < times; i++) {
+        (void)srl_relay_presence(relay, channel, strlen(channel), 100, on_presence, &answers);
+    }
+    while (answers < times) {
+        turn(relay, 100);
+    }
+}
+
+static void measure_presence(void)
+{
+    enum { LISTS = 50, BEATS_S = 4 };
+    const setup s = {.prefix = "pre", .history_size = "0", .presence = "true", .presence_ttl_ms = 3000};
+    uint32_t users = scaled(100000);
+    atomic_ulong delivered = 0;
+    srl_redis_conn *conn = plain_connection();
+    srl_relay *relay = relay_of(&s);
+    settle(relay);
+    printf("\nPresence, one channel: calls of functions, us of the server for each\n");
+    (void)ask(conn, "CONFIG", "RESETSTAT", NULL);
+    span begin = span_begin();
+    for (uint32_t i = 0; i < users; i++) {
+        subscribe(session_of(relay, &delivered, i), 0);
+        turn(relay, 0);
+    }
+    while (!srl__list_is_empty(&((srl__redis_node *)relay->link)->tasks)) {
+        turn(relay, 100);
+    }
+    span took = span_end(begin);
+    printf("%" PRIu32 " sessions in %.2f s; us for each: relay %.2f, server %.2f\n", users, took.wall,
+           us(took.node, users), us(took.server, users));
+    print_calls(conn, "add");
+    list_users(relay, LISTS);
+    print_calls(conn, "list 100 of them, and beats meanwhile");
+    begin = span_begin();
+    while (span_end(begin).wall < BEATS_S) {
+        turn(relay, 100);
+    }
+    took = span_end(begin);
+    print_calls(conn, "nothing but beats, for 4 s");
+    printf("   in these 4 s: CPU ms of the relay %.1f, of the server %.1f\n", took.node * 1e3, took.server * 1e3);
+    srl_relay_destroy(relay);
+    srl_redis_close(conn);
+}
+
+/* ---- */
+
+typedef struct part {
+    const char *name;
+    void (*measure)(void);
+    const char *const *options; /* of the server */
+} part;
+
+static const char *const with_aof[] = {"--appendonly", "yes", "--appendfsync", "no", "--save", "", NULL};
+
+static const part parts[] = {
+    {"publish", measure_publishing, NULL},       {"nodes", measure_nodes, NULL},
+    {"catch_up", measure_catching_up, with_aof}, {"memory", measure_memory, NULL},
+    {"presence", measure_presence, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    const char *wanted = argc > 1 ? argv[1] : "all";
+    percent = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 100;
+    srl_allocator_init(&plain_memory, sizeof(plain_memory));
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (strcmp(wanted, "all") != 0 && strcmp(wanted, parts[i].name) != 0) {
+            continue;
+        }
+        if (!srl_test_redis_start(&server, parts[i].options)) {
+            printf("no redis-server: skipped\n");
+            return 0;
+        }
+        parts[i].measure();
+        srl_test_redis_stop(&server);
+    }
+    return 0;
+}
