@@ -130,7 +130,7 @@ class Channel extends Emitter {
   #subscription() {
     const since = this.epoch === '' ? null : { offset: this.offset, epoch: this.epoch };
     return this.#sdk
-      .newSubscription(this.name, { since })
+      .newSubscription(this.name, { since, recoverable: true, joinLeave: true })
       .on('subscribed', (context) => this.began(context))
       .on('subscribing', () => this.lost())
       .on('publication', (context) => this.came(context))

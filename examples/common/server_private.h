@@ -75,6 +75,7 @@ struct server_conn {
     uint8_t timer; /* server_timer */
     bool keep_alive;
     bool is_chunked;  /* a stream goes out in chunks: the client speaks HTTP/1.1 */
+    bool is_head;     /* the answer has no body */
     bool is_serving;  /* requests are being looked at further up the stack */
     bool peer_done;   /* nothing more is expected from the peer but its hang-up */
     bool blocked;     /* the handler waits for writable() */

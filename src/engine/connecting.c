@@ -255,7 +255,7 @@ static bool begin(srl_session *session, uint64_t id, const srl__acceptance *acce
     connecting->id = id;
     connecting->ttl_ms = ttl_ms;
     connecting->pending = 1;
-    srl__buf_init(&connecting->subs, &relay->alloc, (size_t)relay->settings.max_queue_bytes);
+    srl__buf_init(&connecting->subs, &relay->alloc, (size_t)relay->settings.max_recovery_bytes * 4);
     session->connecting = connecting;
     hold(session);
     begin_subs(session, acceptance);

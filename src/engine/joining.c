@@ -354,15 +354,26 @@ static void complete(srl__joining *joining, const missed *m)
     srl__room_unpin(room);
 }
 
-static bool fits_the_queue(const srl__joining *joining, const missed *m)
+static uint64_t bytes_of_history(const srl__joining *joining, const missed *m)
 {
-    uint64_t max = joining->room->relay->settings.max_queue_bytes;
-    uint64_t bytes = joining->kept_bytes;
+    uint64_t bytes = 0;
 
-    for (uint32_t i = 0; i < m->publication_count && bytes <= max; i++) {
+    for (uint32_t i = 0; i < m->publication_count; i++) {
         bytes += m->publications[i].data_len + m->publications[i].info_len + joining->room->name_len;
     }
-    return bytes <= max;
+    return bytes;
+}
+
+/* What is kept goes into the queue, and history too, unless it is part of the reply. */
+static bool is_bearable(const srl__joining *joining, const missed *m)
+{
+    const srl__settings *settings = &joining->relay->settings;
+    uint64_t history = bytes_of_history(joining, m);
+
+    if (lists_publications(joining)) {
+        return history <= settings->max_recovery_bytes && joining->kept_bytes <= settings->max_queue_bytes;
+    }
+    return history + joining->kept_bytes <= settings->max_queue_bytes;
 }
 
 /* Put together what follows a position up to the room's. */
@@ -389,7 +400,7 @@ static missed missed_since(const srl__joining *joining, const srl_broker_result 
         }
         m.kept_first = (uint32_t)(next - joining->kept_from);
     }
-    m.complete = fits_the_queue(joining, &m);
+    m.complete = is_bearable(joining, &m);
     return m;
 }
 

@@ -73,6 +73,7 @@ typedef struct srl__settings {
     uint64_t publish_burst;
     uint64_t max_history_read;
     uint64_t max_recovery;
+    uint64_t max_recovery_bytes;
     uint64_t max_presence_users;
     uint64_t max_posted;
     uint64_t max_events;
