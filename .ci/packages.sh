@@ -1,15 +1,19 @@
 # Sourced by scripts that need tools: say what is missing, install it on Debian and its kin, or stop with one line.
 #
-#     need_command COMMAND PACKAGE...   need_file FILE PACKAGE...   install_missing
+#     need_command COMMAND PACKAGE...   need_file FILE PACKAGE...   need_package PACKAGE...   install_missing
 
 missing_packages=""
 
 need_command() {
-    command -v "$1" >/dev/null 2>&1 || missing_packages="$missing_packages ${*:2}"
+    command -v "$1" >/dev/null 2>&1 || need_package "${@:2}"
 }
 
 need_file() {
-    [ -e "$1" ] || missing_packages="$missing_packages ${*:2}"
+    [ -e "$1" ] || need_package "${@:2}"
+}
+
+need_package() {
+    missing_packages="$missing_packages $*"
 }
 
 install_missing() {

@@ -17,6 +17,7 @@ usage: tests/run.sh [option...] [pattern]
 
 Missing packages are installed with apt-get (as root or through sudo), after saying which.
 SRL_SKIP_BROWSER=1   leaves out the tests that need Chromium
+SRL_SKIP_SDKS=1      leaves out the tests with Centrifugo's SDKs, which come from npm, PyPI and the Go module proxy
 SRL_BUILD_ROOT=DIR   where the build folders go (build-*/ of the repository unless told)
 END
 }
@@ -100,6 +101,11 @@ need_tools() {
         need_command npm npm
         ;;
     esac
+    case " $* " in *" sdks "*)
+        need_command go golang-go
+        python3 -c 'import ensurepip, venv' 2>/dev/null || need_package python3-venv
+        ;;
+    esac
     case " $* " in *" browser "*)
         command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
             need_command chromium chromium
@@ -172,23 +178,11 @@ tap_sum() {
     echo "$sum"
 }
 
-# run_node FOLDER-OF-TESTS BUILD-FOLDER
-run_node() {
-    local dir="$root/tests/conformance/$1" log="$build_root/$2/node-$1.log" status good bad chat install=install
-    chat=$(find "$build_root/$2/examples" -type f -name chat -perm -u+x 2>/dev/null | head -n 1)
-    [ -f "$dir/package-lock.json" ] && install=ci
-    if ! run_step in_folder "$dir" env PUPPETEER_SKIP_DOWNLOAD=1 PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 \
-        npm "$install" --no-audit --no-fund >"$log" 2>&1; then
-        tail -n 20 "$log"
-        fail "npm $install in tests/conformance/$1"
-        return
-    fi
-    run_step in_folder "$dir" env SRL_CHAT="$chat" node --test --test-reporter=tap >"$log" 2>&1
-    status=$?
-    good=$(tap_sum pass "$log")
-    bad=$(tap_sum 'fail|cancelled' "$log")
-    if [ "$status" -ne 0 ] || [ "$good" -eq 0 ]; then
-        tail -n 200 "$log"
+# count_results GOOD BAD STATUS LOG : show the log unless all went well, and add to the sums.
+count_results() {
+    local good=$1 bad=$2
+    if [ "$3" -ne 0 ] || [ "$good" -eq 0 ]; then
+        tail -n 200 "$4"
         [ "$bad" -gt 0 ] || bad=1
     fi
     echo "$good of $((good + bad)) passed"
@@ -196,8 +190,83 @@ run_node() {
     failed=$((failed + bad))
 }
 
+example_program() {
+    find "$build_root/$1/examples" -type f -name "$2" -perm -u+x 2>/dev/null | head -n 1
+}
+
+install_node_packages() {
+    local dir="$root/tests/conformance/$1" log=$2 install=install
+    [ -f "$dir/package-lock.json" ] && install=ci
+    if ! run_step in_folder "$dir" env PUPPETEER_SKIP_DOWNLOAD=1 PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 \
+        npm "$install" --no-audit --no-fund >"$log" 2>&1; then
+        tail -n 20 "$log"
+        fail "npm $install in tests/conformance/$1 (is the npm registry within reach?)"
+        return 1
+    fi
+}
+
+# run_node FOLDER-OF-TESTS BUILD-FOLDER NAME=VALUE...
+run_node() {
+    local dir="$root/tests/conformance/$1" log="$build_root/$2/node-${1//\//-}.log" status
+    install_node_packages "$1" "$log" || return
+    run_step in_folder "$dir" env "${@:3}" node --test --test-reporter=tap >"$log" 2>&1
+    status=$?
+    [ "$verbose" = 0 ] || sed -n -E 's/^ +(not ok|ok) [0-9]+ - /  \1  /p' "$log"
+    count_results "$(tap_sum pass "$log")" "$(tap_sum 'fail|cancelled' "$log")" "$status" "$log"
+}
+
+# The Python packages go into a folder of the build, the Go modules to where Go keeps them.
+prepare_sdks() {
+    local sdks="$root/tests/conformance/centrifugo" venv="$build_root/centrifugo-python" log="$build_root/centrifugo-sdks.log"
+    if ! { [ -x "$venv/bin/pip" ] || run_step python3 -m venv --clear "$venv"; } >"$log" 2>&1 ||
+        ! run_step "$venv/bin/pip" install -q -r "$sdks/python/requirements.txt" >>"$log" 2>&1; then
+        tail -n 20 "$log"
+        fail "pip install of tests/conformance/centrifugo/python (is PyPI within reach?)"
+        return 1
+    fi
+    if ! run_step in_folder "$sdks/go" go build -o "$build_root/centrifugo-go-peer" ./peer >"$log" 2>&1; then
+        tail -n 20 "$log"
+        fail "go build in tests/conformance/centrifugo/go (wants Go 1.25; is the Go module proxy within reach?)"
+        return 1
+    fi
+}
+
+run_python_sdk() {
+    local log="$build_root/$1/centrifugo-python.log" status good bad
+    run_step in_folder "$root/tests/conformance/centrifugo/python" env "${@:2}" PYTHONDONTWRITEBYTECODE=1 \
+        "$build_root/centrifugo-python/bin/python" -m unittest -v >"$log" 2>&1
+    status=$?
+    sed -n -E 's/^centrifuge-python: (.*) \.\.\. (ok|FAIL|ERROR|skipped).*/  \2  \1/p' "$log"
+    good=$(grep -c -E '^centrifuge-python: .* ok$' "$log")
+    bad=$(grep -c -E '^(ERROR|FAIL): ' "$log")
+    count_results "$good" "$bad" "$status" "$log"
+}
+
+run_go_sdk() {
+    local log="$build_root/$1/centrifugo-go.log" status
+    run_step in_folder "$root/tests/conformance/centrifugo/go" env "${@:2}" go test -count=1 -v ./... >"$log" 2>&1
+    status=$?
+    sed -n -E 's/^--- (PASS|FAIL|SKIP): Test([A-Za-z0-9]+).*/  \1  \2/p' "$log"
+    count_results "$(grep -c '^--- PASS: ' "$log")" "$(grep -c '^--- FAIL: ' "$log")" "$status" "$log"
+}
+
+# Centrifugo's SDKs, each against the example server.
+run_sdks() {
+    local server verbose=1
+    server="SRL_CENTRIFUGO=$(example_program "$1" centrifugo)"
+    say "conformance/centrifugo: SDKs from their registries"
+    prepare_sdks || return
+    say "conformance/centrifugo/js against $1"
+    run_node centrifugo/js "$1" "$server" "SRL_PYTHON=$build_root/centrifugo-python/bin/python" \
+        "SRL_GO_PEER=$build_root/centrifugo-go-peer"
+    say "conformance/centrifugo/python against $1"
+    run_python_sdk "$1" "$server"
+    say "conformance/centrifugo/go against $1"
+    run_go_sdk "$1" "$server"
+}
+
 run_conformance() {
-    local suite
+    local suite verbose=0
     for suite in ws browser; do
         [ -f "$root/tests/conformance/$suite/package.json" ] || continue
         if [ "$suite" = browser ] && [ "${SRL_SKIP_BROWSER:-0}" = 1 ]; then
@@ -205,8 +274,13 @@ run_conformance() {
             continue
         fi
         say "conformance/$suite against $1"
-        run_node "$suite" "$1"
+        run_node "$suite" "$1" "SRL_CHAT=$(example_program "$1" chat)"
     done
+    if [ "${SRL_SKIP_SDKS:-0}" = 1 ]; then
+        say "conformance/centrifugo is left out: SRL_SKIP_SDKS=1"
+    else
+        run_sdks "$1"
+    fi
 }
 
 run_valgrind() {
@@ -291,6 +365,7 @@ case $mode in
 full)
     if [ -z "$pattern" ]; then
         tools="$tools valgrind node"
+        [ "${SRL_SKIP_SDKS:-0}" = 1 ] || tools="$tools sdks"
         [ "${SRL_SKIP_BROWSER:-0}" = 1 ] || tools="$tools browser"
     fi
     ;;

@@ -1,10 +1,10 @@
 /*
- * A chat: the page at /, the native protocol over WebSocket at /ws.
+ * A chat: the page at /, the native protocol and Centrifugo's over WebSocket at /ws, Centrifugo's fallbacks below
+ * /connection/.
  *
- * The upper half is what the library sees of this program: who may come in, and two functions that carry frames to a
- * WebSocket. What the channels are like and who may do what there is in policy.c; groups, direct messages and
- * moderation are methods that clients call, in rooms.c. The lower half of this file is the server's side of the same
- * glue, and main().
+ * Here is who may come in, the server's turns, and main(). How frames reach a client is in common/clients.c. What the
+ * channels are like and who may do what there is in policy.c; groups, direct messages and moderation are methods that
+ * clients call, in rooms.c.
  *
  * In this demonstration the token is the user's name, and "admin" is a moderator. A real program checks a token that it
  * signed.
@@ -18,21 +18,23 @@
 #include <streamrelay/streamrelay.h>
 
 #include "chat_args.h"
+#include "clients.h"
 #include "policy.h"
 #include "rooms.h"
 #include "server.h"
-#include "websocket.h"
+#include "ws_frames.h"
 
-#define FRAMES_PER_CALL 256
 #define NEWS_EVERY_MS   60000
 #define GRACE_MS        3000
 #define PRESENCE_TTL_MS 15000 /* who was on a chat that crashed is gone after this */
+#define MAX_BODY        65536
+#define MAX_HEAD        16384
 
 typedef struct chat_app {
     srl_relay *relay;
     srl_permissions *permissions;
     chat_rooms rooms;
-    srl_transport transport;
+    clients clients;
     http_server *server;
     bool ending;
 } chat_app;
@@ -135,84 +137,19 @@ static int create_relay(chat_app *chat, const chat_args *args)
     return error;
 }
 
-/* ---- how frames reach a WebSocket ---- */
+/* ---- the server's part: clients come in ---- */
 
-static server_piece websocket_piece(srl_frame *frame)
-{
-    uint8_t header[WS_HEADER_MAX];
-    size_t header_len = ws_write_header(header, WS_OPCODE_TEXT, srl_frame_len(frame));
-    return (server_piece){srl_frame_with_prefix(frame, header, header_len), header_len + srl_frame_len(frame), frame};
-}
-
-static int64_t transport_write(srl_session *session, srl_frame *const *frames, size_t count, void *user)
-{
-    server_piece pieces[FRAMES_PER_CALL];
-    size_t taken = 0;
-    (void)session;
-    while (taken < count) {
-        size_t batch = count - taken < FRAMES_PER_CALL ? count - taken : FRAMES_PER_CALL;
-        for (size_t i = 0; i < batch; i++)
-            pieces[i] = websocket_piece(frames[taken + i]);
-        int64_t n = server_conn_write(user, pieces, batch);
-        if (n < 0)
-            return n;
-        taken += (size_t)n;
-        if ((size_t)n < batch)
-            break;
-    }
-    return (int64_t)taken;
-}
-
-static void transport_close(srl_session *session, uint32_t code, const char *reason, size_t reason_len, void *user)
-{
-    server_conn_set_data(user, NULL);
-    server_conn_close(user, (uint16_t)code, reason, reason_len);
-    srl_session_closed(session);
-}
-
-static void keep_frame(void *frame, void *user)
-{
-    (void)user;
-    srl_frame_ref(frame);
-}
-
-static void drop_frame(void *frame, void *user)
-{
-    (void)user;
-    srl_frame_unref(frame);
-}
-
-/* ---- the server's part: what happens on a WebSocket ---- */
-
+/* At /ws clients speak the native protocol or Centrifugo's, whichever their first command is in. */
 static int websocket_opened(server_conn *conn, void *user)
 {
     chat_app *chat = user;
-    srl_session *session;
-    if (srl_session_open(chat->relay, &chat->transport, SRL_PROTOCOL_NATIVE, conn, &session) != 0)
-        return -1;
-    server_conn_set_data(conn, session);
-    return 0;
+    return clients_open(chat->relay, conn, SRL_PROTOCOL_DETECT);
 }
 
-static void websocket_message(server_conn *conn, uint8_t *data, size_t len, void *user)
+static int serve_request(server_conn *conn, const server_request *request, void *user)
 {
-    (void)user;
-    if (server_conn_data(conn))
-        srl_session_receive(server_conn_data(conn), data, len);
-}
-
-static void websocket_writable(server_conn *conn, void *user)
-{
-    (void)user;
-    if (server_conn_data(conn))
-        srl_session_writable(server_conn_data(conn));
-}
-
-static void websocket_closed(server_conn *conn, void *user)
-{
-    (void)user;
-    if (server_conn_data(conn))
-        srl_session_closed(server_conn_data(conn));
+    chat_app *chat = user;
+    return clients_serve(&chat->clients, conn, request);
 }
 
 /* All that one look at the sockets brings is one turn of the relay. */
@@ -318,6 +255,7 @@ static void catch_signals(http_server *server)
     X("/client.js", "text/javascript", client_js)                                                                      \
     X("/room.js", "text/javascript", room_js)                                                                          \
     X("/people.js", "text/javascript", people_js)                                                                      \
+    X("/sdk_client.js", "text/javascript", sdk_client_js)                                                              \
     X("/icon.svg", "image/svg+xml", icon_svg)
 
 #define DECLARE_PAGE(path, type, name)                                                                                 \
@@ -331,13 +269,14 @@ static http_server *start_server(chat_app *chat, const chat_args *args)
 {
     const server_handler handler = {
         .open = websocket_opened,
-        .message = websocket_message,
-        .writable = websocket_writable,
-        .closed = websocket_closed,
-        .keep = keep_frame,
-        .drop = drop_frame,
+        .message = endpoint_message,
+        .writable = endpoint_writable,
+        .closed = endpoint_closed,
+        .keep = ws_frames_keep,
+        .drop = ws_frames_drop,
         .turn_begin = turn_begins,
         .turn_end = turn_ends,
+        .request = serve_request,
         .page = serve_metrics,
         .interrupted = on_interrupt,
         .tick = publish_news,
@@ -357,6 +296,8 @@ static http_server *start_server(chat_app *chat, const chat_args *args)
     options.origins = args->origins;
     options.origin_count = args->origin_count;
     options.tick_ms = NEWS_EVERY_MS;
+    options.max_body = MAX_BODY;
+    options.max_head = MAX_HEAD; /* the first words of clients that can only GET are in it */
     http_server *server = server_open(&options, &handler, &why);
     if (!server)
         fprintf(stderr, "chat: cannot listen on %s port %s: %s\n", args->host, args->port, why);
@@ -381,11 +322,9 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     allow_many_descriptors();
-    srl_transport_init(&chat.transport, sizeof(chat.transport));
-    chat.transport.write = transport_write;
-    chat.transport.close = transport_close;
     if (create_relay(&chat, &args) != 0)
         goto done;
+    chat.clients = (clients){chat.relay, args.origins, args.origin_count};
     chat.server = start_server(&chat, &args);
     if (!chat.server || server_watch(chat.server, srl_relay_fd(chat.relay), relay_ready, &chat) != 0)
         goto done;

@@ -1,7 +1,10 @@
 // The page: signing in, the list of rooms, the room that is open, and the state of the connection.
-import { RelayClient, RelayError } from './client.js';
+import { RelayError } from './client.js';
 import { askForGroup, showPeople as fillPeople } from './people.js';
 import { Room, avatar, element, eventOf } from './room.js';
+
+const sdk = new URLSearchParams(location.search).get('sdk');
+const { RelayClient } = await import(sdk === 'centrifuge' ? './sdk_client.js' : './client.js');
 
 const HISTORY_PAGE = 100;
 const ACK_PAUSE = 300;
@@ -563,6 +566,11 @@ function showState(state, details) {
 }
 
 function showCountdown(retryAt) {
+  if (retryAt === undefined) {
+    setStatus('waiting', 'Retrying');
+    showBanner('bad', 'Connection lost. Reconnecting.', { retry: 'Try now' });
+    return;
+  }
   const show = () => {
     const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
     setStatus('waiting', `Retrying in ${seconds} s`);

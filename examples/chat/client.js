@@ -15,7 +15,7 @@ const COMMAND_TIMEOUT = 10000;
 const SILENCE_MARGIN = 10000;
 const ALREADY_SUBSCRIBED = 105; // the server was faster
 
-class Emitter {
+export class Emitter {
   #handlers = new Map();
 
   on(event, handler) {

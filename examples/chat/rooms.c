@@ -31,7 +31,7 @@ static void add_member_text(json_text *json, const char *name, const char *value
 static void publish_event(const chat_call *call, const char *event, const char *about)
 {
     char data[512];
-    json_text json = {data, sizeof data, 0, false};
+    json_text json = {.data = data, .size = sizeof data};
     add_member_text(&json, "event", event);
     add_member_text(&json, "user", about);
     add_member_text(&json, "by", call->caller);
@@ -43,7 +43,7 @@ static void publish_event(const chat_call *call, const char *event, const char *
 static void answer_with_channel(chat_call *call)
 {
     char data[1024];
-    json_text json = {data, sizeof data, 0, false};
+    json_text json = {.data = data, .size = sizeof data};
     add_member_text(&json, "channel", call->channel);
     json_text_add(&json, "}");
     chat_call_answer(call, &json);
@@ -52,7 +52,7 @@ static void answer_with_channel(chat_call *call)
 static void answer_with_names(chat_call *call, int error, const srl_names *names)
 {
     char data[LIST_BYTES];
-    json_text json = {data, sizeof data, 0, false};
+    json_text json = {.data = data, .size = sizeof data};
     if (error != 0) {
         chat_call_fail(call, error);
         return;
@@ -106,7 +106,7 @@ static int choose_channel(char *out, size_t size)
 static void create_group(chat_call *call)
 {
     char data[1024];
-    json_text meta = {data, sizeof data, 0, false};
+    json_text meta = {.data = data, .size = sizeof data};
     add_member_text(&meta, "name", call->name);
     add_member_text(&meta, "owner", call->caller);
     json_text_add(&meta, "}");
@@ -175,7 +175,7 @@ static void leave_group(chat_call *call)
 static void answer_with_meta(int error, const char *meta, size_t meta_len, uint32_t members, void *user)
 {
     char data[1024];
-    json_text json = {data, sizeof data, 0, false};
+    json_text json = {.data = data, .size = sizeof data};
     (void)members;
     json_text_add_n(&json, meta, meta_len);
     if (error != 0)
@@ -213,7 +213,7 @@ static void remember_next(chat_call *call);
 
 static size_t write_note(const chat_call *call, char *out, size_t size)
 {
-    json_text note = {out, size, 0, false};
+    json_text note = {.data = out, .size = size};
     add_member_text(&note, "type", "dm");
     add_member_text(&note, "channel", call->channel);
     json_text_add(&note, "}");
@@ -314,7 +314,7 @@ static void unkick(chat_call *call)
 {
     char channel[CHAT_CHANNEL_SIZE];
     char data[1024];
-    json_text note = {data, sizeof data, 0, false};
+    json_text note = {.data = data, .size = sizeof data};
     int error = srl_permissions_remove_override(call->rooms->permissions, TEXT(call->user), TEXT(call->channel));
     if (error != 0) {
         chat_call_refuse(call, CHAT_NOT_FOUND, "this user was not removed from this room");
@@ -333,7 +333,7 @@ static void unkick(chat_call *call)
 static void why(chat_call *call)
 {
     char data[128];
-    json_text json = {data, sizeof data, 0, false};
+    json_text json = {.data = data, .size = sizeof data};
     add_member_text(&json, "text", is_removed(call, call->caller) ? "A moderator removed you from this room" : "");
     json_text_add(&json, "}");
     chat_call_answer(call, &json);

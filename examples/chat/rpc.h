@@ -10,6 +10,7 @@
 #include <streamrelay/streamrelay.h>
 
 #include "flat_json.h"
+#include "json_text.h"
 
 #define CHAT_NAME_SIZE    65 /* with the zero */
 #define CHAT_CHANNEL_SIZE 256

@@ -1,13 +1,10 @@
 /*
- * flat_json.h - as much JSON as the arguments and answers of small methods need.
- *
- * Arguments are an object whose members are all strings, like {"channel":"chat:lobby","user":"bob"}. Answers are put
- * together in a buffer of fixed size. Nothing is allocated. UTF-8 is passed on as it is.
+ * flat_json.h - as much JSON as the arguments of small methods need: an object whose members are all strings, like
+ * {"channel":"chat:lobby","user":"bob"}. Nothing is allocated. UTF-8 is passed on as it is.
  */
 #ifndef EXAMPLES_FLAT_JSON_H
 #define EXAMPLES_FLAT_JSON_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -27,20 +24,5 @@ enum {
  * @return the value's length without the zero, or one of the above
  */
 int flat_json_get(const char *json, size_t len, const char *name, char *out, size_t size);
-
-/* JSON that is being written. What does not fit sets `cut` and is left out. */
-typedef struct json_text {
-    char *data;
-    size_t size;
-    size_t len;
-    bool cut;
-} json_text;
-
-/** Append JSON as it is. */
-void json_text_add(json_text *text, const char *json);
-void json_text_add_n(json_text *text, const char *json, size_t len);
-
-/** Append a string: quoted, and escaped where it must be. */
-void json_text_add_string(json_text *text, const char *value, size_t len);
 
 #endif

@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -45,6 +46,7 @@ static bool parse_version(const char *text, size_t len, http_request *out, int *
         return false;
     }
     out->keep_alive = text[7] == '1';
+    out->is_http10 = text[7] == '0';
     return true;
 }
 
@@ -71,6 +73,8 @@ static int parse_request_line(const char *line, size_t len, http_request *out)
     out->method_len = method;
     out->path = target;
     out->path_len = query ? (size_t)(query - target) : target_len;
+    out->query = query ? query + 1 : target + target_len;
+    out->query_len = (size_t)(target + target_len - out->query);
     return 0;
 }
 
@@ -103,7 +107,7 @@ static int parse_header(const char *line, size_t len, http_request *out)
     return 0;
 }
 
-static bool equals(const char *text, size_t len, const char *word)
+bool http_equals(const char *text, size_t len, const char *word)
 {
     if (len != strlen(word))
         return false;
@@ -115,30 +119,47 @@ static bool equals(const char *text, size_t len, const char *word)
     return true;
 }
 
+/* Digits and nothing else, and not so many that they could not be counted. */
+static bool parse_length(const ws_header *header, uint64_t *out)
+{
+    *out = 0;
+    if (header->value_len == 0 || header->value_len > 18)
+        return false;
+    for (size_t i = 0; i < header->value_len; i++) {
+        char c = header->value[i];
+        if (c < '0' || c > '9')
+            return false;
+        *out = *out * 10 + (uint64_t)(c - '0');
+    }
+    return true;
+}
+
 static int interpret_headers(http_request *out)
 {
     size_t hosts = 0;
     size_t lengths = 0;
-    bool http11 = out->keep_alive;
     for (size_t i = 0; i < out->header_count; i++) {
         const ws_header *h = &out->headers[i];
-        if (equals(h->name, h->name_len, "host")) {
+        if (http_equals(h->name, h->name_len, "host")) {
             hosts++;
-        } else if (equals(h->name, h->name_len, "transfer-encoding")) {
-            out->has_body = true;
-        } else if (equals(h->name, h->name_len, "content-length")) {
+        } else if (http_equals(h->name, h->name_len, "transfer-encoding")) {
+            out->is_chunked = true;
+        } else if (http_equals(h->name, h->name_len, "content-length")) {
+            if (!parse_length(h, &out->content_length))
+                return 400;
             lengths++;
-            out->has_body = out->has_body || !equals(h->value, h->value_len, "0");
-        } else if (equals(h->name, h->name_len, "connection")) {
-            if (equals(h->value, h->value_len, "close"))
+        } else if (http_equals(h->name, h->name_len, "connection")) {
+            if (http_equals(h->value, h->value_len, "close"))
                 out->keep_alive = false;
-            else if (equals(h->value, h->value_len, "keep-alive"))
+            else if (http_equals(h->value, h->value_len, "keep-alive"))
                 out->keep_alive = true;
         }
     }
-    return hosts > 1 || lengths > 1 || (http11 && hosts == 0) ? 400 : 0;
+    if (out->is_chunked)
+        out->content_length = 0;
+    out->has_body = out->is_chunked || out->content_length > 0;
+    return hosts > 1 || lengths > 1 || (!out->is_http10 && hosts == 0) ? 400 : 0;
 }
-
 int http_parse_head(const char *head, size_t len, http_request *out)
 {
     const char *line = head;
@@ -166,6 +187,67 @@ bool http_method_is(const http_request *request, const char *method)
     return request->method_len == strlen(method) && memcmp(request->method, method, request->method_len) == 0;
 }
 
+const ws_header *http_header(const http_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        const ws_header *h = &request->headers[i];
+        if (http_equals(h->name, h->name_len, name))
+            return h;
+    }
+    return NULL;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The next character of a coded text, which moves on; -1 if it is none. */
+static int decode_char(const char **at, const char *end)
+{
+    char c = *(*at)++;
+    if (c == '+')
+        return ' ';
+    if (c != '%')
+        return (unsigned char)c;
+    if (end - *at < 2 || hex_digit((*at)[0]) < 0 || hex_digit((*at)[1]) < 0)
+        return -1;
+    int value = hex_digit((*at)[0]) * 16 + hex_digit((*at)[1]);
+    *at += 2;
+    return value == 0 ? -1 : value;
+}
+
+static int decode(const char *at, const char *end, char *out, size_t size)
+{
+    size_t len = 0;
+    while (at < end) {
+        int c = decode_char(&at, end);
+        if (c < 0 || len + 1 >= size || len >= INT_MAX)
+            return -1;
+        out[len++] = (char)c;
+    }
+    out[len] = '\0';
+    return (int)len;
+}
+
+int http_query_get(const char *query, size_t query_len, const char *name, char *out, size_t size)
+{
+    const char *end = query + query_len;
+    size_t name_len = strlen(name);
+    while (query < end) {
+        const char *next = memchr(query, '&', (size_t)(end - query));
+        const char *last = next ? next : end;
+        if ((size_t)(last - query) > name_len && query[name_len] == '=' && memcmp(query, name, name_len) == 0)
+            return decode(query + name_len + 1, last, out, size);
+        query = next ? next + 1 : end;
+    }
+    return -1;
+}
+
 const char *http_status_text(int status)
 {
     switch (status) {
@@ -173,8 +255,12 @@ const char *http_status_text(int status)
         return "Switching Protocols";
     case 200:
         return "OK";
+    case 204:
+        return "No Content";
     case 400:
         return "Bad Request";
+    case 401:
+        return "Unauthorized";
     case 403:
         return "Forbidden";
     case 404:
@@ -183,6 +269,8 @@ const char *http_status_text(int status)
         return "Method Not Allowed";
     case 408:
         return "Request Timeout";
+    case 411:
+        return "Length Required";
     case 413:
         return "Content Too Large";
     case 414:
@@ -191,6 +279,8 @@ const char *http_status_text(int status)
         return "Upgrade Required";
     case 431:
         return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
     case 503:
         return "Service Unavailable";
     case 505:
@@ -214,15 +304,29 @@ static void format_date(uint64_t now, char out[32])
              (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 }
 
+/* The lines that say how the response ends. */
+static void format_entity(const http_response *response, char *out, size_t size)
+{
+    char length[64] = "";
+    if (response->is_chunked)
+        snprintf(length, sizeof length, "Transfer-Encoding: chunked\r\n");
+    else if (!response->is_endless)
+        snprintf(length, sizeof length, "Content-Length: %zu\r\n", response->body_len);
+    if (response->type)
+        snprintf(out, size, "Content-Type: %s\r\n%s", response->type, length);
+    else
+        out[0] = '\0';
+}
+
 size_t http_write_head(char *out, size_t room, const http_response *response)
 {
     char date[32];
-    char entity[160] = "";
+    char entity[192];
+    const char *connection = response->keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
     format_date(response->now, date);
-    if (response->type)
-        snprintf(entity, sizeof entity, "Content-Type: %s\r\nContent-Length: %zu\r\nConnection: %s\r\n", response->type,
-                 response->body_len, response->keep_alive ? "keep-alive" : "close");
-    int n = snprintf(out, room, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s\r\n", response->status,
-                     http_status_text(response->status), date, entity, response->extra ? response->extra : "");
+    format_entity(response, entity, sizeof entity);
+    int n = snprintf(out, room, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%s\r\n", response->status,
+                     http_status_text(response->status), date, entity, response->status == 101 ? "" : connection,
+                     response->extra ? response->extra : "");
     return n > 0 && (size_t)n < room ? (size_t)n : 0;
 }

@@ -311,7 +311,7 @@ static void close_all(http_server *server)
     for (server_conn *conn = server->conns; conn; conn = conn->next) {
         if (conn->state == CONN_OPEN)
             server_conn_close(conn, WS_CLOSE_GOING_AWAY, "shutdown", 8);
-        else if (conn->state == CONN_REQUEST)
+        else if (conn->state != CONN_RESPONSE && conn->state != CONN_CLOSING && conn->state != CONN_LINGER)
             server__conn_kill(conn);
     }
 }

@@ -1,23 +1,16 @@
-#include "server.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "http.h"
 #include "server_private.h"
-
-#define CLOSE_TRY_LATER 1013
 
 /* ---- life ---- */
 
-static void timer_clear(server_conn *conn)
+void server__timer_clear(server_conn *conn)
 {
     if (conn->timer == TIMER_NONE)
         return;
@@ -36,10 +29,10 @@ static void timer_clear(server_conn *conn)
 }
 
 /* All deadlines of a kind are equally far away, so the newest is the last. */
-static void timer_set(server_conn *conn, server_timer kind)
+void server__timer_set(server_conn *conn, server_timer kind)
 {
     server_deadlines *list = &conn->server->timers[kind];
-    timer_clear(conn);
+    server__timer_clear(conn);
     conn->deadline = conn->server->now + list->duration;
     conn->timer = (uint8_t)kind;
     conn->timer_prev = list->last;
@@ -86,11 +79,11 @@ int server__conn_accept(http_server *server, int fd)
         server->conns->prev = conn;
     server->conns = conn;
     server->conn_count++;
-    timer_set(conn, TIMER_REQUEST);
+    server__timer_set(conn, TIMER_REQUEST);
     return 0;
 }
 
-static void slot_release(server_conn *conn, server_slot *slot)
+void server__slot_release(server_conn *conn, server_slot *slot)
 {
     const server_handler *handler = &conn->server->handler;
     if (slot->kind == SLOT_HEAP || slot->kind == SLOT_PONG)
@@ -103,7 +96,7 @@ void server__conn_kill(server_conn *conn)
 {
     if (conn->state == CONN_DEAD)
         return;
-    timer_clear(conn);
+    server__timer_clear(conn);
     server_events_remove(conn->server->events, conn->source.fd);
     conn->state = CONN_DEAD;
     conn->next_dead = conn->server->dead;
@@ -130,9 +123,10 @@ static void conn_free(server_conn *conn)
     server->conn_count--;
     close(conn->source.fd);
     for (size_t i = 0; i < conn->out_count; i++)
-        slot_release(conn, &conn->out[i]);
+        server__slot_release(conn, &conn->out[i]);
     ws_parser_free(&conn->parser);
     free(conn->head);
+    free(conn->body);
     free(conn);
 }
 
@@ -158,12 +152,12 @@ void *server_conn_data(const server_conn *conn)
 
 /* ---- output ---- */
 
-static void update_interest(server_conn *conn)
+void server__conn_watch(server_conn *conn)
 {
     unsigned want = 0;
     if (conn->state == CONN_DEAD)
         return;
-    if (conn->state != CONN_RESPONSE)
+    if (conn->state != CONN_WAITING && conn->state != CONN_RESPONSE)
         want |= SERVER_READ;
     if (conn->out_count > 0 || conn->blocked)
         want |= SERVER_WRITE;
@@ -187,7 +181,7 @@ static ssize_t send_once(int fd, struct iovec *iov, size_t count)
 }
 
 /* What was sent; -1 would block, -2 broken. */
-static int64_t send_iov(server_conn *conn, struct iovec *iov, size_t count)
+int64_t server__conn_send(server_conn *conn, struct iovec *iov, size_t count)
 {
     for (;;) {
         ssize_t sent = send_once(conn->source.fd, iov, count);
@@ -202,7 +196,7 @@ static int64_t send_iov(server_conn *conn, struct iovec *iov, size_t count)
 static void out_remove(server_conn *conn, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        slot_release(conn, &conn->out[i]);
+        server__slot_release(conn, &conn->out[i]);
     conn->out_count = (uint8_t)(conn->out_count - count);
     memmove(conn->out, conn->out + count, conn->out_count * sizeof conn->out[0]);
 }
@@ -214,7 +208,7 @@ static bool flush(server_conn *conn)
         struct iovec iov[SERVER_OUT_SLOTS];
         for (size_t i = 0; i < conn->out_count; i++)
             iov[i] = (struct iovec){(void *)(uintptr_t)conn->out[i].data, conn->out[i].len};
-        int64_t sent = send_iov(conn, iov, conn->out_count);
+        int64_t sent = server__conn_send(conn, iov, conn->out_count);
         if (sent == -2)
             server__conn_kill(conn);
         if (sent < 0)
@@ -232,7 +226,7 @@ static bool flush(server_conn *conn)
     return conn->state != CONN_DEAD;
 }
 
-static bool out_push(server_conn *conn, const void *data, size_t len, void *owner, server_slot_kind kind)
+bool server__conn_push(server_conn *conn, const void *data, size_t len, void *owner, server_slot_kind kind)
 {
     if (conn->out_count == SERVER_OUT_SLOTS)
         return false;
@@ -240,23 +234,23 @@ static bool out_push(server_conn *conn, const void *data, size_t len, void *owne
     return true;
 }
 
-static void push_copy(server_conn *conn, const void *data, size_t len, server_slot_kind kind)
+void server__conn_push_copy(server_conn *conn, const void *data, size_t len, server_slot_kind kind)
 {
     void *copy = malloc(len);
     if (copy)
         memcpy(copy, data, len);
-    if (!copy || !out_push(conn, copy, len, copy, kind)) {
+    if (!copy || !server__conn_push(conn, copy, len, copy, kind)) {
         free(copy);
         server__conn_kill(conn);
     }
 }
 
-static void begin_linger(server_conn *conn)
+void server__conn_linger(server_conn *conn)
 {
     shutdown(conn->source.fd, SHUT_WR);
     conn->state = CONN_LINGER;
     conn->head_len = 0;
-    timer_set(conn, TIMER_CLOSE);
+    server__timer_set(conn, TIMER_CLOSE);
 }
 
 /* Nothing waits for the socket any more. */
@@ -266,11 +260,12 @@ static void flushed(server_conn *conn)
     case CONN_RESPONSE:
         if (conn->keep_alive) {
             conn->state = CONN_REQUEST;
-            timer_set(conn, TIMER_REQUEST);
+            server__timer_set(conn, TIMER_REQUEST);
         } else {
-            begin_linger(conn);
+            server__conn_linger(conn);
         }
         break;
+    case CONN_STREAM:
     case CONN_OPEN:
         if (conn->blocked) {
             conn->blocked = false;
@@ -281,375 +276,17 @@ static void flushed(server_conn *conn)
     case CONN_CLOSING:
         conn->blocked = false;
         if (conn->peer_done)
-            begin_linger(conn);
+            server__conn_linger(conn);
         break;
     default:
         break;
     }
 }
 
-static void push_out(server_conn *conn)
+void server__conn_flush(server_conn *conn)
 {
     if (flush(conn))
         flushed(conn);
-}
-
-/* Lay out as many pieces as one system call takes; how many those are. */
-static size_t gather(http_server *server, const server_piece *pieces, size_t count, size_t *iov_count, size_t *bytes)
-{
-    size_t used = 0;
-    size_t iovs = 0;
-    size_t at = 0;
-    bool joinable = false; /* the last iovec ends where the next copy goes */
-
-    *bytes = 0;
-    for (; at < count; at++) {
-        const server_piece *piece = &pieces[at];
-        bool copy = piece->len <= SERVER_COPY_MAX && piece->len <= SERVER_GATHER - used;
-        if (copy && joinable) {
-            server->iov[iovs - 1].iov_len += piece->len;
-        } else {
-            if (iovs == SERVER_IOV)
-                break;
-            void *from = copy ? server->gather + used : (void *)(uintptr_t)piece->data;
-            server->iov[iovs++] = (struct iovec){from, piece->len};
-        }
-        if (copy) {
-            memcpy(server->gather + used, piece->data, piece->len);
-            used += piece->len;
-        }
-        joinable = copy;
-        *bytes += piece->len;
-    }
-    *iov_count = iovs;
-    return at;
-}
-
-/* Gather, unless it has been done for the last connection: what is sent to many is laid out once. Owners are kept until
- * then, so that the same pieces are the same bytes. */
-static size_t lay_out(http_server *server, const server_piece *pieces, size_t count)
-{
-    server_layout *layout = &server->layout;
-    const server_handler *handler = &server->handler;
-    if (count == layout->count && memcmp(layout->pieces, pieces, count * sizeof *pieces) == 0)
-        return count;
-    server__layout_drop(server);
-    size_t at = gather(server, pieces, count, &layout->iov_count, &layout->bytes);
-    if (at < SERVER_LAYOUT_MIN || at > SERVER_LAYOUT_MAX || !handler->keep || !handler->drop)
-        return at;
-    memcpy(layout->pieces, pieces, at * sizeof *pieces);
-    layout->count = at;
-    for (size_t i = 0; i < at; i++)
-        handler->keep(pieces[i].owner, handler->user);
-    return at;
-}
-
-void server__layout_drop(http_server *server)
-{
-    server_layout *layout = &server->layout;
-    for (size_t i = 0; i < layout->count; i++)
-        server->handler.drop(layout->pieces[i].owner, server->handler.user);
-    layout->count = 0;
-}
-
-/* Which pieces a system call has taken; one sent in part is kept and counts. */
-static size_t account(server_conn *conn, const server_piece *pieces, size_t count, size_t sent)
-{
-    const server_handler *handler = &conn->server->handler;
-    size_t taken = 0;
-    while (taken < count && sent >= pieces[taken].len)
-        sent -= pieces[taken++].len;
-    if (sent == 0)
-        return taken;
-    const server_piece *cut = &pieces[taken];
-    if (handler->keep)
-        handler->keep(cut->owner, handler->user);
-    out_push(conn, cut->data + sent, cut->len - sent, cut->owner, SLOT_KEPT);
-    return taken + 1;
-}
-
-int64_t server_conn_write(server_conn *conn, const server_piece *pieces, size_t count)
-{
-    size_t taken = 0;
-    if (conn->state != CONN_OPEN)
-        return -1;
-    while (taken < count && conn->out_count == 0) {
-        const server_layout *layout = &conn->server->layout;
-        size_t batch = lay_out(conn->server, pieces + taken, count - taken);
-        int64_t sent = send_iov(conn, conn->server->iov, layout->iov_count);
-        if (sent == -2) {
-            server__conn_kill(conn);
-            return -1;
-        }
-        if (sent < 0)
-            break;
-        if ((size_t)sent < layout->bytes) {
-            taken += account(conn, pieces + taken, batch, (size_t)sent);
-            break;
-        }
-        taken += batch;
-    }
-    conn->blocked = taken < count;
-    update_interest(conn);
-    return (int64_t)taken;
-}
-
-/* ---- WebSocket ---- */
-
-static void begin_close(server_conn *conn, uint16_t code, const char *reason, size_t reason_len)
-{
-    uint8_t frame[WS_CONTROL_FRAME_MAX];
-    bool idle = conn->out_count == 0;
-    size_t len = ws_write_close(frame, code, reason, reason_len);
-    conn->state = CONN_CLOSING;
-    timer_set(conn, TIMER_CLOSE);
-    push_copy(conn, frame, len, SLOT_HEAP);
-    if (idle)
-        push_out(conn);
-}
-
-void server_conn_close(server_conn *conn, uint16_t code, const char *reason, size_t reason_len)
-{
-    if (conn->state != CONN_OPEN)
-        return;
-    begin_close(conn, code, reason, reason_len);
-    update_interest(conn);
-}
-
-/* One pong waits at most: a newer ping's takes its place. */
-static void answer_ping(server_conn *conn, const uint8_t *data, size_t len)
-{
-    uint8_t frame[WS_CONTROL_FRAME_MAX];
-    size_t frame_len = ws_write_control(frame, WS_OPCODE_PONG, data, len);
-    bool idle = conn->out_count == 0;
-    if (conn->out_count > 1 && conn->out[conn->out_count - 1].kind == SLOT_PONG) {
-        conn->out_count--;
-        slot_release(conn, &conn->out[conn->out_count]);
-    }
-    push_copy(conn, frame, frame_len, SLOT_PONG);
-    if (idle)
-        push_out(conn);
-}
-
-static void peer_ended(server_conn *conn, uint16_t code, const uint8_t *reason, size_t len)
-{
-    conn->peer_done = true;
-    if (conn->state == CONN_OPEN)
-        begin_close(conn, code, (const char *)reason, len);
-    else if (conn->state == CONN_CLOSING && conn->out_count == 0)
-        begin_linger(conn);
-}
-
-static void on_event(server_conn *conn, const ws_event *event)
-{
-    const server_handler *handler = &conn->server->handler;
-    switch (event->type) {
-    case WS_EVENT_TEXT:
-        if (conn->state == CONN_OPEN)
-            handler->message(conn, (uint8_t *)(uintptr_t)event->data, event->len, handler->user);
-        break;
-    case WS_EVENT_BINARY:
-        server_conn_close(conn, WS_CLOSE_UNSUPPORTED, "text only", 9);
-        break;
-    case WS_EVENT_PING:
-        if (conn->state == CONN_OPEN)
-            answer_ping(conn, event->data, event->len);
-        break;
-    case WS_EVENT_CLOSE:
-        peer_ended(conn, event->code, NULL, 0);
-        break;
-    case WS_EVENT_ERROR:
-        peer_ended(conn, event->code, event->data, event->len);
-        break;
-    case WS_EVENT_PONG:
-    case WS_EVENT_NONE:
-        break;
-    }
-}
-
-static void feed(server_conn *conn, uint8_t *data, size_t len)
-{
-    ws_event event;
-    size_t at = 0;
-    do {
-        at += ws_parser_feed(&conn->parser, data + at, len - at, &event);
-        on_event(conn, &event);
-    } while (event.type != WS_EVENT_NONE && conn->state != CONN_DEAD);
-}
-
-/* ---- HTTP ---- */
-
-/* `body` says how long the page's bytes stay: for ever (SLOT_STATIC), or until this returns (SLOT_HEAP). */
-static void respond(server_conn *conn, int status, const server_route *page, server_slot_kind body, bool send_body,
-                    const char *extra)
-{
-    http_response response = {status, page->type, extra, page->len, conn->keep_alive, (uint64_t)time(NULL)};
-    char head[HTTP_HEAD_MAX];
-    size_t len = http_write_head(head, sizeof head, &response);
-    if (len == 0) {
-        server__conn_kill(conn);
-        return;
-    }
-    conn->state = CONN_RESPONSE;
-    timer_set(conn, TIMER_RESPONSE);
-    push_copy(conn, head, len, SLOT_HEAP);
-    if (send_body && page->len > 0 && body == SLOT_HEAP)
-        push_copy(conn, page->data, page->len, SLOT_HEAP);
-    else if (send_body && page->len > 0)
-        out_push(conn, page->data, page->len, NULL, SLOT_STATIC);
-    push_out(conn);
-}
-
-static void refuse(server_conn *conn, int status)
-{
-    const char *text = http_status_text(status);
-    const server_route page = {NULL, "text/plain; charset=utf-8", (const uint8_t *)text, strlen(text)};
-    const char *extra = NULL;
-    if (status == 405)
-        extra = "Allow: GET, HEAD\r\n";
-    else if (status == 426)
-        extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-    if (status != 404)
-        conn->keep_alive = false;
-    respond(conn, status, &page, SLOT_STATIC, true, extra);
-}
-
-static const server_route *find_page(const server_options *options, const http_request *request)
-{
-    for (size_t i = 0; i < options->page_count; i++) {
-        const server_route *page = &options->pages[i];
-        if (strlen(page->path) == request->path_len && memcmp(page->path, request->path, request->path_len) == 0)
-            return page;
-    }
-    return NULL;
-}
-
-static void serve_page(server_conn *conn, const http_request *request)
-{
-    static const char headers[] = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
-                                  "Referrer-Policy: no-referrer\r\nX-Frame-Options: DENY\r\n"
-                                  "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:\r\n";
-    const server_handler *handler = &conn->server->handler;
-    const server_route *page = find_page(&conn->server->options, request);
-    bool head = http_method_is(request, "HEAD");
-    server_route made;
-    if (!head && !http_method_is(request, "GET"))
-        refuse(conn, 405);
-    else if (page)
-        respond(conn, 200, page, SLOT_STATIC, !head, headers);
-    else if (handler->page && handler->page(request->path, request->path_len, &made, handler->user) == 0)
-        respond(conn, 200, &made, SLOT_HEAP, !head, headers);
-    else
-        refuse(conn, 404);
-}
-
-static void become_websocket(server_conn *conn, const ws_upgrade *upgrade)
-{
-    http_server *server = conn->server;
-    char extra[128];
-    char head[HTTP_HEAD_MAX];
-    snprintf(extra, sizeof extra, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
-             upgrade->accept);
-    http_response response = {101, NULL, extra, 0, true, (uint64_t)time(NULL)};
-    size_t len = http_write_head(head, sizeof head, &response);
-
-    timer_clear(conn);
-    ws_parser_init(&conn->parser, WS_ROLE_SERVER, server->options.max_message, NULL, NULL);
-    conn->state = CONN_OPEN;
-    push_copy(conn, head, len, SLOT_HEAP);
-    push_out(conn);
-    if (conn->state != CONN_OPEN)
-        return;
-    if (server->handler.open && server->handler.open(conn, server->handler.user) != 0)
-        server_conn_close(conn, CLOSE_TRY_LATER, "try again later", 15);
-    else
-        conn->owes_closed = true;
-}
-
-static void serve_websocket(server_conn *conn, const http_request *request)
-{
-    const server_options *options = &conn->server->options;
-    ws_upgrade upgrade;
-    int status =
-        ws_check_upgrade(request->method, request->method_len, request->headers, request->header_count, &upgrade);
-    if (status == 101 && !ws_origin_allowed(upgrade.origin, upgrade.origin_len, upgrade.host, upgrade.host_len,
-                                            options->origins, options->origin_count))
-        status = 403;
-    if (status == 101 && conn->server->closed_to_new)
-        status = 503;
-    if (status == 101)
-        become_websocket(conn, &upgrade);
-    else
-        refuse(conn, status);
-}
-
-static void serve(server_conn *conn, const http_request *request)
-{
-    const char *websocket = conn->server->options.websocket;
-    conn->keep_alive = request->keep_alive && !conn->server->closed_to_new;
-    if (request->has_body)
-        refuse(conn, 413);
-    else if (strlen(websocket) == request->path_len && memcmp(websocket, request->path, request->path_len) == 0)
-        serve_websocket(conn, request);
-    else
-        serve_page(conn, request);
-}
-
-static void drop_head(server_conn *conn, size_t len)
-{
-    conn->head_len -= len;
-    memmove(conn->head, conn->head + len, conn->head_len);
-}
-
-/* One request, if it is complete. */
-static void next_request(server_conn *conn, size_t seen)
-{
-    http_request request;
-    size_t len = http_head_len(conn->head, conn->head_len, seen);
-    if (len == 0) {
-        if (conn->head_len == conn->server->options.max_head) {
-            conn->keep_alive = false;
-            refuse(conn, memchr(conn->head, '\r', conn->head_len) ? 431 : 414);
-        }
-        return;
-    }
-    int status = http_parse_head(conn->head, len, &request);
-    if (status == 0)
-        serve(conn, &request);
-    else
-        refuse(conn, status);
-    if (conn->state == CONN_DEAD || conn->state == CONN_LINGER)
-        return;
-    drop_head(conn, len);
-}
-
-static void skip_empty_lines(server_conn *conn)
-{
-    size_t skip = 0;
-    while (skip + 2 <= conn->head_len && conn->head[skip] == '\r' && conn->head[skip + 1] == '\n')
-        skip += 2;
-    if (skip > 0)
-        drop_head(conn, skip);
-}
-
-static void serve_requests(server_conn *conn, size_t seen)
-{
-    size_t before;
-    do {
-        before = conn->head_len;
-        skip_empty_lines(conn);
-        if (conn->head_len < before)
-            seen = 0;
-        before = conn->head_len;
-        next_request(conn, seen);
-        seen = 0;
-    } while (conn->state == CONN_REQUEST && conn->head_len > 0 && conn->head_len < before);
-    if (conn->state == CONN_OPEN || conn->state == CONN_CLOSING) {
-        feed(conn, (uint8_t *)conn->head, conn->head_len);
-        free(conn->head);
-        conn->head = NULL;
-        conn->head_len = 0;
-    }
 }
 
 /* ---- input ---- */
@@ -658,21 +295,27 @@ static void on_input(server_conn *conn)
 {
     http_server *server = conn->server;
     bool request = conn->state == CONN_REQUEST;
-    uint8_t *into = request ? (uint8_t *)conn->head + conn->head_len : server->input;
-    size_t room = request ? server->options.max_head - conn->head_len : sizeof server->input;
+    uint8_t *into = server->input;
+    size_t room = sizeof server->input;
+    if (request) {
+        into = (uint8_t *)conn->head + conn->head_len;
+        room = server->options.max_head - conn->head_len;
+    } else if (conn->state == CONN_BODY) {
+        into = conn->body + conn->body_len;
+        room = conn->body_need - conn->body_len;
+    }
     ssize_t n = recv(conn->source.fd, into, room, 0);
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
             server__conn_kill(conn);
         return;
     }
-    if (request) {
-        size_t seen = conn->head_len;
-        conn->head_len += (size_t)n;
-        serve_requests(conn, seen);
-    } else if (conn->state != CONN_LINGER) {
-        feed(conn, into, (size_t)n);
-    }
+    if (request)
+        server__http_head(conn, (size_t)n);
+    else if (conn->state == CONN_BODY)
+        server__http_body(conn, (size_t)n);
+    else if (conn->state == CONN_OPEN || conn->state == CONN_CLOSING)
+        server__ws_feed(conn, into, (size_t)n);
 }
 
 void server__conn_ready(server_conn *conn, unsigned what)
@@ -681,26 +324,27 @@ void server__conn_ready(server_conn *conn, unsigned what)
         return;
     if (what & SERVER_WRITE) {
         bool response = conn->state == CONN_RESPONSE;
-        push_out(conn);
-        if (response && conn->state == CONN_REQUEST && conn->head_len > 0)
-            serve_requests(conn, 0);
+        server__conn_flush(conn);
+        if (response)
+            server__http_next(conn);
     }
     if ((what & SERVER_READ) && conn->state != CONN_DEAD) {
-        if (conn->state == CONN_RESPONSE && (what & SERVER_WRITE) && !(conn->interest & SERVER_READ))
+        bool asked = conn->state != CONN_RESPONSE && conn->state != CONN_WAITING;
+        if (!asked && (what & SERVER_WRITE) && !(conn->interest & SERVER_READ))
             server__conn_kill(conn); /* reported without being asked for: the peer has gone */
-        else if (conn->state != CONN_RESPONSE)
+        else if (asked)
             on_input(conn);
     }
     if (conn->state > CONN_OPEN)
         tell_closed(conn);
-    update_interest(conn);
+    server__conn_watch(conn);
 }
 
 void server__conn_expired(server_conn *conn)
 {
     if (conn->timer == TIMER_REQUEST && conn->head_len > 0) {
-        refuse(conn, 408);
-        update_interest(conn);
+        server__http_refuse(conn, 408);
+        server__conn_watch(conn);
     } else {
         server__conn_kill(conn);
     }

@@ -446,7 +446,7 @@ static bool is_blank(char c)
 }
 
 /* Whether a comma-separated list contains a token. */
-static bool has_token(const char *list, size_t len, const char *token)
+bool ws_has_token(const char *list, size_t len, const char *token)
 {
     size_t at = 0;
     while (at < len) {
@@ -485,7 +485,7 @@ static bool any_has_token(const ws_header *headers, size_t count, const char *na
 {
     for (size_t i = 0; i < count; i++) {
         if (equals(headers[i].name, headers[i].name_len, name, strlen(name)) &&
-            has_token(headers[i].value, headers[i].value_len, token))
+            ws_has_token(headers[i].value, headers[i].value_len, token))
             return true;
     }
     return false;

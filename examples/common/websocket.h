@@ -180,6 +180,9 @@ int ws_check_upgrade(const char *method, size_t method_len, const ws_header *hea
 bool ws_origin_allowed(const char *origin, size_t origin_len, const char *host, size_t host_len,
                        const char *const *allowed, size_t allowed_count);
 
+/** Whether a word is in a comma-separated list, in whatever letters. */
+bool ws_has_token(const char *list, size_t len, const char *token);
+
 /** The answer to a Sec-WebSocket-Key, zero-terminated. */
 void ws_accept_key(const char *key, size_t key_len, char out[WS_ACCEPT_LEN + 1]);
 

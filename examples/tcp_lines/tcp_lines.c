@@ -109,7 +109,7 @@ static void readable(client *c)
 
 static void accept_client(srl_relay *relay, int listener)
 {
-    srl_transport transport = {sizeof transport, transport_write, transport_close};
+    srl_transport transport = {.size = sizeof transport, .write = transport_write, .close = transport_close};
     int fd = accept(listener, NULL, NULL);
     client *c = fd >= 0 && client_count < CLIENTS ? calloc(1, sizeof *c) : NULL;
     if (!c || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||

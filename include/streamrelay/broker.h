@@ -42,7 +42,8 @@ typedef struct srl_broker_channel {
 typedef enum srl_message_kind {
     SRL_MESSAGE_PUBLICATION = 1, /**< stored, and numbered, where the channel has history */
     SRL_MESSAGE_JOIN = 2,        /**< never stored */
-    SRL_MESSAGE_LEAVE = 3        /**< never stored */
+    SRL_MESSAGE_LEAVE = 3,       /**< never stored */
+    SRL_MESSAGE_TRANSIENT = 4    /**< a publication that is neither stored nor numbered, in any channel */
 } srl_message_kind;
 
 /** One member of a channel's presence: a session; a view. */
@@ -54,6 +55,8 @@ typedef struct srl_broker_member {
     size_t user_len;
     const char *info;
     size_t info_len;
+    const char *channel_info; /**< of its subscription to this channel; empty or NULL if none */
+    size_t channel_info_len;
 } srl_broker_member;
 
 /** A read of history; a view. */
@@ -182,6 +185,8 @@ typedef struct srl_broker_ops {
     void (*flush)(void *link);
     /** How many nodes use the broker now, this one included: `total` of the answer. */
     int (*nodes)(void *link, srl_operation *operation);
+    /** Drop the publications that a channel keeps; the answer holds its offset and epoch, which go on. */
+    int (*history_remove)(void *link, const srl_broker_channel *channel, srl_operation *operation);
 } srl_broker_ops;
 
 /** Fill a table with NULL functions; `size` is sizeof(srl_broker_ops) as the caller's header has it. */
@@ -190,7 +195,7 @@ SRL_API void srl_broker_ops_init(srl_broker_ops *ops, size_t size);
 /**
  * Make a broker from the host's own functions.
  *
- * @param ops     all functions set, but those from directory on may be NULL; copied
+ * @param ops     all functions set, but directory and what follows it may be NULL; copied
  * @param broker  handed to attach and destroy
  * @param out     receives a handle with one reference
  * @return 0, SRL_ERR_INVALID, SRL_ERR_NOMEM. After a failure destroy is not called.

@@ -27,6 +27,10 @@ typedef struct srl_publication {
     size_t info_len;
     const char *key; /**< when publishing only: of two publications with the same key the second one is not published */
     size_t key_len;  /**< 0: none */
+    const char *channel_info; /**< the same, of its subscription to this channel; empty or NULL if none */
+    size_t channel_info_len;
+    const char *tags; /**< JSON object of strings that clients can filter by; empty or NULL if none */
+    size_t tags_len;
 } srl_publication;
 
 /** A part of a channel's history; a view that is valid during the callback. */
@@ -49,13 +53,28 @@ typedef struct srl_presence_user {
     uint32_t reserved; /**< 0 */
 } srl_presence_user;
 
+/** One session in a channel. */
+typedef struct srl_presence_session {
+    const char *client; /**< client id */
+    const char *user;   /**< empty: anonymous */
+    size_t client_len;
+    size_t user_len;
+    const char *info; /**< JSON; empty if none */
+    size_t info_len;
+    const char *channel_info; /**< JSON, of its subscription to this channel; empty if none */
+    size_t channel_info_len;
+} srl_presence_session;
+
 /** Who is in a channel; a view that is valid during the callback. */
 typedef struct srl_presence {
     uint32_t size;  /**< sizeof(srl_presence) of the library that made it */
     uint32_t count; /**< users listed: at most the limit of the call */
     const srl_presence_user *users;
-    uint32_t num_users;    /**< users in the channel, listed or not */
-    uint32_t num_sessions; /**< sessions in the channel */
+    uint32_t num_users;                   /**< users in the channel, listed or not */
+    uint32_t num_sessions;                /**< sessions in the channel */
+    const srl_presence_session *sessions; /**< those of the users listed, at most as many as the limit */
+    uint32_t session_count;               /**< how many of them are listed; 0 with a broker that does not tell */
+    uint32_t reserved;                    /**< 0 */
 } srl_presence;
 
 /** Result of a publish: error is 0 or a code of error.h; offset and epoch as the broker gave them. */
@@ -84,8 +103,10 @@ SRL_API int srl_relay_publish(srl_relay *relay, const char *channel, size_t chan
 
 /** What a publication by the host is like. Fill it with srl_publish_options_init() before setting members. */
 typedef struct srl_publish_options {
-    uint32_t size;     /**< sizeof(srl_publish_options), set by srl_publish_options_init() */
-    uint32_t reserved; /**< 0 */
+    uint32_t size;    /**< sizeof(srl_publish_options), set by srl_publish_options_init() */
+    uint32_t flags;   /**< SRL_PUBLISH_ bits */
+    const char *tags; /**< JSON object whose values are strings, at most "max_info_bytes"; empty: none */
+    size_t tags_len;
     /** Idempotency key: any bytes that name this publication in this channel. If the host published with it before,
      *  through whichever relay and less than "idempotency_window" ago, nothing is published; `done` gets 0 and the
      *  place of the first one. A publication that failed, or whose outcome is not known, can so be tried again. */
@@ -93,14 +114,17 @@ typedef struct srl_publish_options {
     size_t key_len; /**< 0: none; at most SRL_PUBLISH_KEY_MAX */
 } srl_publish_options;
 
-/** Fill with zeros; `size` is sizeof(srl_publish_options) as the caller's header has it. */
+/** Pass it on to whoever is there, without number and without keeping it. */
+#define SRL_PUBLISH_SKIP_HISTORY 1u
+
+/** Fill with zeros and empty texts; `size` is sizeof(srl_publish_options) as the caller's header has it. */
 SRL_API void srl_publish_options_init(srl_publish_options *options, size_t size);
 
 /**
  * Publish with options (NULL: none). Otherwise as srl_relay_publish().
  *
- * @return as srl_relay_publish(); SRL_ERR_INVALID also for options that this library does not know; SRL_ERR_TOO_LARGE
- *         also for the key
+ * @return as srl_relay_publish(); SRL_ERR_INVALID also for options that this library does not know; SRL_ERR_JSON also
+ *         for tags that are not an object of strings; SRL_ERR_TOO_LARGE also for tags and key
  */
 SRL_API int srl_relay_publish_with(srl_relay *relay, const char *channel, size_t channel_len, const char *data,
                                    size_t data_len, const srl_publish_options *options, srl_publish_fn done,
@@ -122,6 +146,16 @@ SRL_API int srl_relay_publish_with(srl_relay *relay, const char *channel, size_t
 SRL_API int srl_relay_history(srl_relay *relay, const char *channel, size_t channel_len, uint64_t since_offset,
                               const char *since_epoch, size_t since_epoch_len, uint32_t limit, uint32_t flags,
                               srl_history_fn done, void *user);
+
+/**
+ * Drop all publications that a channel keeps. Offset and epoch go on.
+ *
+ * @param done  called with 0 or a code of error.h, and the channel's position; may be NULL
+ * @return 0, SRL_ERR_INVALID, SRL_ERR_UNAVAILABLE (the channel keeps no history, or the broker cannot),
+ *         SRL_ERR_BROKER_DOWN, SRL_ERR_NOMEM
+ */
+SRL_API int srl_relay_history_remove(srl_relay *relay, const char *channel, size_t channel_len, srl_publish_fn done,
+                                     void *user);
 
 /**
  * Ask who is in a channel.

@@ -26,7 +26,8 @@ SRL_BEGIN_DECLS
     X(SRL_REPLY_TOKEN_EXPIRED, 109, 0, "token expired")                                                                \
     X(SRL_REPLY_EXPIRED, 110, 0, "expired")                                                                            \
     X(SRL_REPLY_TOO_MANY_REQUESTS, 111, 1, "too many requests")                                                        \
-    X(SRL_REPLY_UNRECOVERABLE, 112, 0, "unrecoverable position")
+    X(SRL_REPLY_UNRECOVERABLE, 112, 0, "unrecoverable position")                                                       \
+    X(SRL_REPLY_CONCURRENT_PAGINATION, 113, 1, "concurrent pagination")
 
 typedef enum srl_reply_error {
 #define SRL_REPLY_ERROR_ENUM(name, number, temporary, text) name = (number),
@@ -47,12 +48,14 @@ typedef enum srl_reply_error {
     X(SRL_DISCONNECT_FORCE_RECONNECT, 3011, "force reconnect")                                                         \
     X(SRL_DISCONNECT_NO_PONG, 3012, "no pong")                                                                         \
     X(SRL_DISCONNECT_TOO_MANY_REQUESTS, 3013, "too many requests")                                                     \
+    X(SRL_DISCONNECT_STATE_INVALIDATED, 3014, "state invalidated")                                                     \
     X(SRL_DISCONNECT_INVALID_TOKEN, 3500, "invalid token")                                                             \
     X(SRL_DISCONNECT_BAD_REQUEST, 3501, "bad request")                                                                 \
     X(SRL_DISCONNECT_STALE, 3502, "stale")                                                                             \
     X(SRL_DISCONNECT_FORCE_DISCONNECT, 3503, "force disconnect")                                                       \
     X(SRL_DISCONNECT_CONNECTION_LIMIT, 3504, "connection limit")                                                       \
     X(SRL_DISCONNECT_CHANNEL_LIMIT, 3505, "channel limit")                                                             \
+    X(SRL_DISCONNECT_INAPPROPRIATE_PROTOCOL, 3506, "inappropriate protocol")                                           \
     X(SRL_DISCONNECT_PERMISSION_DENIED, 3507, "permission denied")                                                     \
     X(SRL_DISCONNECT_NOT_AVAILABLE, 3508, "not available")                                                             \
     X(SRL_DISCONNECT_TOO_MANY_ERRORS, 3509, "too many errors")
@@ -68,7 +71,8 @@ typedef enum srl_disconnect_code {
     X(SRL_UNSUBSCRIBE_SERVER, 2000, "server unsubscribe")                                                              \
     X(SRL_UNSUBSCRIBE_FORBIDDEN, 2100, "permission taken away")                                                        \
     X(SRL_UNSUBSCRIBE_INSUFFICIENT_STATE, 2500, "insufficient state")                                                  \
-    X(SRL_UNSUBSCRIBE_EXPIRED, 2501, "subscription expired")
+    X(SRL_UNSUBSCRIBE_EXPIRED, 2501, "subscription expired")                                                           \
+    X(SRL_UNSUBSCRIBE_STATE_INVALIDATED, 2502, "state invalidated")
 
 typedef enum srl_unsubscribe_code {
 #define SRL_UNSUBSCRIBE_ENUM(name, number, text) name = (number),
@@ -79,7 +83,7 @@ typedef enum srl_unsubscribe_code {
 /** The standard text of an error reply; "application error" for any other number. Never NULL. */
 SRL_API const char *srl_reply_code_text(uint32_t code);
 
-/** 1 if a client may send the same command again later (codes 100 and 111), else 0. */
+/** 1 if a client may send the same command again later (codes 100, 111 and 113), else 0. */
 SRL_API int srl_reply_code_is_temporary(uint32_t code);
 
 /** The standard reason of a disconnect; "application disconnect" for any other number. Never NULL. */

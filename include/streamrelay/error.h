@@ -33,6 +33,8 @@ SRL_BEGIN_DECLS
     X(SRL_ERR_UNAVAILABLE, -114, 0, 0, "not switched on for this channel")                                             \
     X(SRL_ERR_UNRECOVERABLE, -115, 0, 0, "the position is of another epoch")                                           \
     X(SRL_ERR_TYPE, -116, 0, 0, "a value of another type")                                                             \
+    X(SRL_ERR_TOKEN_EXPIRED, -117, 0, 0, "the token has expired")                                                      \
+    X(SRL_ERR_TOKEN_INVALID, -118, 0, 0, "not a valid token")                                                          \
     X(SRL_ERR_SYSTEM, -201, 0, 0, "a system call failed")                                                              \
     X(SRL_ERR_TIMEOUT, -202, 0, 1, "timed out")                                                                        \
     X(SRL_ERR_BROKER_DOWN, -301, 0, 1, "the broker cannot be reached")                                                 \

@@ -27,6 +27,7 @@
 #include <streamrelay/stream.h>
 #include <streamrelay/stream_call.h>
 #include <streamrelay/stream_consumer.h>
+#include <streamrelay/token.h>
 #include <streamrelay/users.h>
 #include <streamrelay/version.h>
 

@@ -364,7 +364,7 @@ static int memory_publish(void *state, const srl_broker_channel *options, int ki
     if (rc != SRL_OK) {
         return rc;
     }
-    if (kind < SRL_MESSAGE_PUBLICATION || kind > SRL_MESSAGE_LEAVE) {
+    if (kind < SRL_MESSAGE_PUBLICATION || kind > SRL_MESSAGE_TRANSIENT) {
         return SRL_ERR_INVALID;
     }
     platform = srl_node_platform(link->node);
@@ -502,6 +502,47 @@ static int memory_history(void *state, const srl_broker_channel *options, const 
         finish_history(link, operation, &r);
     }
     return rc;
+}
+
+static int history_remove_locked(srl__memory_link *link, const srl_broker_channel *options, position *at)
+{
+    srl__memory *memory = link->memory;
+    srl__memory_channel *channel;
+    srl__memory_tick(memory, link->node);
+    int rc = open_channel(memory, options, &channel);
+    if (rc != SRL_OK) {
+        return rc;
+    }
+    rc = srl__memory_channel_open_stream(channel, options, srl_node_platform(link->node));
+    if (rc == SRL_OK) {
+        srl__stream_trim_count(&channel->stream, &memory->alloc, 0);
+        *at = position_of(&channel->stream);
+        channel->used_ms = memory->now_ms;
+    }
+    srl__memory_settle(link, channel);
+    return rc;
+}
+
+static int memory_history_remove(void *state, const srl_broker_channel *options, srl_operation *operation)
+{
+    srl__memory_link *link = state;
+    position at;
+    int rc = check(link, options);
+    if (rc != SRL_OK) {
+        return rc;
+    }
+    if (options->history_size == 0) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    srl__memory_link_lock(link);
+    rc = history_remove_locked(link, options, &at);
+    srl__memory_link_unlock(link);
+    if (rc != SRL_OK) {
+        return rc;
+    }
+    srl_broker_result result = result_at(&at, SRL_OK);
+    srl__memory_finish(link, operation, &result);
+    return SRL_OK;
 }
 
 static int presence_add_locked(srl__memory_link *link, const srl_broker_channel *options,
@@ -682,6 +723,7 @@ static const srl_broker_ops memory_ops = {
     .position_get = srl__memory_position_get,
     .control = srl__memory_control,
     .nodes = srl__memory_nodes,
+    .history_remove = memory_history_remove,
     .destroy = memory_destroy,
 };
 

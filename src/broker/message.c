@@ -24,7 +24,8 @@ srl__message *srl__message_create(const srl_allocator *alloc, int kind, const sr
 {
     size_t size = sizeof(srl__message) + 1; /* so that the view of an empty text never points behind the block */
     if (!add_size(&size, publication->data_len) || !add_size(&size, publication->user_len) ||
-        !add_size(&size, publication->info_len) || !add_size(&size, publication->client_len)) {
+        !add_size(&size, publication->info_len) || !add_size(&size, publication->client_len) ||
+        !add_size(&size, publication->channel_info_len) || !add_size(&size, publication->tags_len)) {
         return NULL;
     }
     srl__message *message = srl__alloc(alloc, size);
@@ -44,11 +45,15 @@ srl__message *srl__message_create(const srl_allocator *alloc, int kind, const sr
         .data_len = publication->data_len,
         .user_len = publication->user_len,
         .info_len = publication->info_len,
+        .channel_info_len = publication->channel_info_len,
+        .tags_len = publication->tags_len,
     };
     message->view.data = put_text(&at, publication->data, publication->data_len);
     message->view.user = put_text(&at, publication->user, publication->user_len);
     message->view.info = put_text(&at, publication->info, publication->info_len);
     message->view.client = put_text(&at, publication->client, publication->client_len);
+    message->view.channel_info = put_text(&at, publication->channel_info, publication->channel_info_len);
+    message->view.tags = put_text(&at, publication->tags, publication->tags_len);
     return message;
 }
 

@@ -14,8 +14,9 @@ typedef struct member_record {
     srl__list link; /* in its user's members */
     user_record *user;
     const void *owner;
-    char *info; /* NULL if it is empty */
+    char *info; /* both texts, one behind the other; NULL if both are empty */
     size_t info_len;
+    size_t channel_info_len;
     uint32_t client_len;
     char client[];
 } member_record;
@@ -33,16 +34,26 @@ static srl__slice member_client(const member_record *record)
     return srl__slice_of(record->client, record->client_len);
 }
 
-static void free_info(const srl_allocator *alloc, char *info, size_t info_len)
+static srl__slice info_of(const member_record *record)
 {
-    if (info != NULL) {
-        srl__free_bytes(alloc, info, info_len);
+    return srl__slice_of(record->info, record->info_len);
+}
+
+static srl__slice channel_info_of(const member_record *record)
+{
+    return srl__slice_of(record->info != NULL ? record->info + record->info_len : NULL, record->channel_info_len);
+}
+
+static void free_info(const srl_allocator *alloc, member_record *record)
+{
+    if (record->info != NULL) {
+        srl__free(alloc, record->info, record->info_len + record->channel_info_len);
     }
 }
 
 static void free_member(const srl_allocator *alloc, member_record *record)
 {
-    free_info(alloc, record->info, record->info_len);
+    free_info(alloc, record);
     srl__free(alloc, record, sizeof(*record) + record->client_len);
 }
 
@@ -51,18 +62,40 @@ static void free_user(const srl_allocator *alloc, user_record *record)
     srl__free(alloc, record, sizeof(*record) + record->user_len);
 }
 
-static int set_info(const srl_allocator *alloc, member_record *record, srl__slice info)
+/* What a session shows of itself. */
+typedef struct shown_info {
+    srl__slice info;
+    srl__slice channel_info;
+} shown_info;
+
+static shown_info shown_by(const srl_broker_member *member)
+{
+    return (shown_info){srl__slice_of(member->info, member->info_len),
+                        srl__slice_of(member->channel_info, member->channel_info_len)};
+}
+
+static int set_info(const srl_allocator *alloc, member_record *record, shown_info shown)
 {
     char *copy = NULL;
-    if (info.len > 0) {
-        copy = srl__copy_bytes(alloc, info.data, info.len);
+    if (shown.channel_info.len > SIZE_MAX - shown.info.len) {
+        return SRL_ERR_NOMEM;
+    }
+    if (shown.info.len + shown.channel_info.len > 0) {
+        copy = srl__alloc(alloc, shown.info.len + shown.channel_info.len);
         if (copy == NULL) {
             return SRL_ERR_NOMEM;
         }
     }
-    free_info(alloc, record->info, record->info_len);
+    if (shown.info.len > 0) {
+        memcpy(copy, shown.info.data, shown.info.len);
+    }
+    if (shown.channel_info.len > 0) {
+        memcpy(copy + shown.info.len, shown.channel_info.data, shown.channel_info.len);
+    }
+    free_info(alloc, record);
     record->info = copy;
-    record->info_len = info.len;
+    record->info_len = shown.info.len;
+    record->channel_info_len = shown.channel_info.len;
     return SRL_OK;
 }
 
@@ -75,7 +108,7 @@ static member_record *make_member(const srl_allocator *alloc, const srl_broker_m
     *record = (member_record){.client_len = member->client_len};
     srl__list_init(&record->link);
     memcpy(record->client, member->client, member->client_len);
-    if (set_info(alloc, record, srl__slice_of(member->info, member->info_len)) != SRL_OK) {
+    if (set_info(alloc, record, shown_by(member)) != SRL_OK) {
         free_member(alloc, record);
         return NULL;
     }
@@ -177,7 +210,7 @@ static int add_new(srl__presence *presence, const srl_broker_member *member, mem
 }
 
 /* A client that is somebody else now, and comes with other info. */
-static int change_user(srl__presence *presence, member_record *record, srl__slice user, srl__slice info)
+static int change_user(srl__presence *presence, member_record *record, srl__slice user, shown_info shown)
 {
     user_record *old_home = record->user;
     user_record *home;
@@ -185,7 +218,7 @@ static int change_user(srl__presence *presence, member_record *record, srl__slic
     if (rc != SRL_OK) {
         return rc;
     }
-    rc = set_info(presence->alloc, record, info);
+    rc = set_info(presence->alloc, record, shown);
     if (rc != SRL_OK) {
         drop_idle_user(presence, home);
         return rc;
@@ -202,12 +235,13 @@ static int change_user(srl__presence *presence, member_record *record, srl__slic
 static int renew(srl__presence *presence, member_record *record, const srl_broker_member *member)
 {
     srl__slice user = srl__slice_of(member->user, member->user_len);
-    srl__slice info = srl__slice_of(member->info, member->info_len);
+    shown_info shown = shown_by(member);
     if (!srl__slice_equal(srl__slice_of(record->user->user, record->user->user_len), user)) {
-        return change_user(presence, record, user, info);
+        return change_user(presence, record, user, shown);
     }
-    if (!srl__slice_equal(srl__slice_of(record->info, record->info_len), info)) {
-        return set_info(presence->alloc, record, info);
+    if (!srl__slice_equal(info_of(record), shown.info) ||
+        !srl__slice_equal(channel_info_of(record), shown.channel_info)) {
+        return set_info(presence->alloc, record, shown);
     }
     return SRL_OK;
 }
@@ -278,10 +312,42 @@ static uint32_t listed(const srl__presence *presence, uint32_t limit)
     return limit < presence->users.count ? limit : presence->users.count;
 }
 
+static const member_record *member_of(const srl__list *link)
+{
+    return SRL__CONTAINER(link, const member_record, link);
+}
+
+/* How many sessions of listed users are listed, and the room for their texts. */
+typedef struct session_total {
+    uint32_t count;
+    size_t text;
+} session_total;
+
+static void add_sessions(session_total *total, const user_record *user, uint32_t limit)
+{
+    const srl__list *link = user->members.next;
+    for (; link != &user->members && total->count < limit; link = link->next) {
+        const member_record *member = member_of(link);
+        total->count++;
+        total->text += member->client_len + member->info_len + member->channel_info_len;
+    }
+}
+
+static session_total sessions_of(const srl__presence *presence, uint32_t limit)
+{
+    session_total total = {0, 0};
+    const srl__list *link = presence->order.next;
+    for (uint32_t i = 0; i < listed(presence, limit); i++, link = link->next) {
+        add_sessions(&total, record_of(link), limit);
+    }
+    return total;
+}
+
 size_t srl__presence_measure(const srl__presence *presence, uint32_t limit)
 {
     uint32_t count = listed(presence, limit);
-    size_t size = count * sizeof(srl_presence_user);
+    session_total sessions = sessions_of(presence, limit);
+    size_t size = count * sizeof(srl_presence_user) + sessions.count * sizeof(srl_presence_session) + sessions.text;
     const srl__list *link = presence->order.next;
     for (uint32_t i = 0; i < count; i++, link = link->next) {
         const user_record *record = record_of(link);
@@ -301,11 +367,29 @@ static const char *put_text(char **at, const char *text, size_t len)
     return begin;
 }
 
+static srl_presence_session copy_session(const member_record *member, const srl_presence_user *user, char **at)
+{
+    srl__slice channel_info = channel_info_of(member);
+    return (srl_presence_session){
+        .client = put_text(at, member->client, member->client_len),
+        .user = user->user,
+        .client_len = member->client_len,
+        .user_len = user->user_len,
+        .info = put_text(at, member->info, member->info_len),
+        .info_len = member->info_len,
+        .channel_info = put_text(at, channel_info.data, channel_info.len),
+        .channel_info_len = channel_info.len,
+    };
+}
+
 void srl__presence_copy(const srl__presence *presence, uint32_t limit, void *memory, srl_presence *out)
 {
     uint32_t count = listed(presence, limit);
+    uint32_t session_count = sessions_of(presence, limit).count;
+    uint32_t copied = 0;
     srl_presence_user *users = memory;
-    char *at = (char *)memory + count * sizeof(*users);
+    srl_presence_session *sessions = (srl_presence_session *)(void *)(users + count);
+    char *at = (char *)(sessions + session_count);
     const srl__list *link = presence->order.next;
     for (uint32_t i = 0; i < count; i++, link = link->next) {
         const user_record *record = record_of(link);
@@ -314,6 +398,9 @@ void srl__presence_copy(const srl__presence *presence, uint32_t limit, void *mem
             .user_len = record->user_len, .info_len = latest->info_len, .sessions = record->sessions};
         users[i].user = put_text(&at, record->user, record->user_len);
         users[i].info = put_text(&at, latest->info, latest->info_len);
+        for (const srl__list *m = record->members.next; m != &record->members && copied < session_count; m = m->next) {
+            sessions[copied++] = copy_session(member_of(m), &users[i], &at);
+        }
     }
     *out = (srl_presence){
         .size = sizeof(*out),
@@ -321,5 +408,7 @@ void srl__presence_copy(const srl__presence *presence, uint32_t limit, void *mem
         .users = users,
         .num_users = presence->users.count,
         .num_sessions = presence->clients.count,
+        .sessions = sessions,
+        .session_count = session_count,
     };
 }

@@ -26,7 +26,8 @@ int srl__redis_frame_write(srl__buf *out, int kind, const char token[SRL__FRAME_
 {
     uint8_t head[SRL__FRAME_HEAD] = {(uint8_t)kind};
     if (publication->client_len > UINT8_MAX || publication->user_len > UINT32_MAX ||
-        publication->info_len > UINT32_MAX) {
+        publication->info_len > UINT32_MAX || publication->tags_len > UINT32_MAX ||
+        publication->channel_info_len > UINT32_MAX) {
         return SRL_ERR_TOO_LARGE;
     }
     memcpy(head + 1, token, SRL__FRAME_TOKEN_LEN);
@@ -34,17 +35,21 @@ int srl__redis_frame_write(srl__buf *out, int kind, const char token[SRL__FRAME_
     put_number(head + AT_CLIENT, publication->client_len, 1);
     put_number(head + AT_USER, publication->user_len, 4);
     put_number(head + AT_INFO, publication->info_len, 4);
+    put_number(head + AT_TAGS, publication->tags_len, 4);
+    put_number(head + AT_CHANNEL_INFO, publication->channel_info_len, 4);
     srl__buf_append(out, head, sizeof(head));
     srl__buf_append(out, publication->client, publication->client_len);
     srl__buf_append(out, publication->user, publication->user_len);
     srl__buf_append(out, publication->info, publication->info_len);
+    srl__buf_append(out, publication->tags, publication->tags_len);
+    srl__buf_append(out, publication->channel_info, publication->channel_info_len);
     srl__buf_append(out, publication->data, publication->data_len);
     return out->error;
 }
 
 bool srl__redis_frame_read(srl__slice bytes, srl__redis_frame *out)
 {
-    if (bytes.len < SRL__FRAME_HEAD || (uint8_t)bytes.data[0] > SRL_MESSAGE_LEAVE) {
+    if (bytes.len < SRL__FRAME_HEAD || (uint8_t)bytes.data[0] > SRL_MESSAGE_TRANSIENT) {
         return false;
     }
     uint64_t client_len = get_number(bytes.data + AT_CLIENT, 1);
@@ -69,6 +74,10 @@ bool srl__redis_frame_read(srl__slice bytes, srl__redis_frame *out)
         .user_len = (size_t)user_len,
         .info = at + client_len + user_len,
         .info_len = (size_t)info_len,
+        .tags = at + client_len + user_len + info_len,
+        .tags_len = (size_t)tags_len,
+        .channel_info = at + client_len + user_len + info_len + tags_len,
+        .channel_info_len = (size_t)channel_info_len,
         .data = at + texts,
         .data_len = (size_t)(rest - texts),
     };

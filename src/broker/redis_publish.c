@@ -141,7 +141,7 @@ int srl__redis_publish(void *state, const srl_broker_channel *channel, int kind,
     if (node->is_detached) {
         return SRL_ERR_CLOSED;
     }
-    if (name.len == 0 || name.len > UINT16_MAX || kind < SRL_MESSAGE_PUBLICATION || kind > SRL_MESSAGE_LEAVE) {
+    if (name.len == 0 || name.len > UINT16_MAX || kind < SRL_MESSAGE_PUBLICATION || kind > SRL_MESSAGE_TRANSIENT) {
         return SRL_ERR_INVALID;
     }
     int error = write_frame(node, kind, publication);

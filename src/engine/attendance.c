@@ -6,6 +6,7 @@
 #include "engine/policy.h"
 #include "engine/relay.h"
 #include "engine/session.h"
+#include "engine/terms.h"
 
 struct srl__attendance {
     srl__call add;
@@ -19,6 +20,8 @@ struct srl__attendance {
     bool ended;
     bool told;      /* of the join; only then there is a leave to tell of */
     bool user_left; /* the removal was of the user's last session */
+    size_t info_len;
+    char info[]; /* what its subscription shows to others */
 };
 
 static void attendance_free(srl__attendance *attendance)
@@ -26,14 +29,23 @@ static void attendance_free(srl__attendance *attendance)
     srl__room *room = attendance->room;
     srl_session *session = attendance->session;
 
-    srl__free(&room->relay->alloc, attendance, sizeof(*attendance));
+    srl__free(&room->relay->alloc, attendance, sizeof(*attendance) + attendance->info_len);
     srl__session_unpin(session);
     srl__room_unpin(room);
 }
 
-static srl_broker_member member_of(const srl_session *session, char client[SRL_CLIENT_ID_LEN + 1])
+static srl_publication sender_of(const srl__attendance *attendance, char client[SRL_CLIENT_ID_LEN + 1])
 {
-    srl_publication who = srl__session_as_sender(session, client);
+    srl_publication who = srl__session_as_sender(attendance->session, client);
+
+    who.channel_info = attendance->info;
+    who.channel_info_len = attendance->info_len;
+    return who;
+}
+
+static srl_broker_member member_of(const srl__attendance *attendance, char client[SRL_CLIENT_ID_LEN + 1])
+{
+    srl_publication who = sender_of(attendance, client);
     srl_broker_member member = {
         .size = sizeof(member),
         .client_len = who.client_len,
@@ -42,6 +54,8 @@ static srl_broker_member member_of(const srl_session *session, char client[SRL_C
         .user_len = who.user_len,
         .info = who.info,
         .info_len = who.info_len,
+        .channel_info = who.channel_info,
+        .channel_info_len = who.channel_info_len,
     };
 
     return member;
@@ -60,7 +74,7 @@ static srl_broker_channel channel_of(const srl__attendance *attendance)
 static void tell(const srl__attendance *attendance, int kind, bool user_changed)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
-    srl_publication who = srl__session_as_sender(attendance->session, client);
+    srl_publication who = sender_of(attendance, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
     srl_broker_channel channel = channel_of(attendance);
@@ -107,7 +121,7 @@ static void removed(srl__call *call, const srl_broker_result *result)
 static void take_out(srl__attendance *attendance)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
-    srl_broker_member member = member_of(attendance->session, client);
+    srl_broker_member member = member_of(attendance, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
     srl_broker_channel channel = channel_of(attendance);
@@ -156,7 +170,7 @@ static void added(srl__call *call, const srl_broker_result *result)
 static void count_in(srl__attendance *attendance)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
-    srl_broker_member member = member_of(attendance->session, client);
+    srl_broker_member member = member_of(attendance, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
     srl_broker_channel channel = channel_of(attendance);
@@ -175,12 +189,15 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
 {
     srl__channel_traits traits = srl__policy_traits(room->relay, srl__room_name(room));
     bool counted = traits.presence || (traits.join_leave & SRL__JOIN_LEAVE_USER) != 0;
+    srl__subscription *subscription = srl__subscriptions_find(&session->subscriptions, room);
+    srl__terms *terms = srl__terms_of(subscription);
+    size_t info_len = terms != NULL ? terms->info.len : 0;
     srl__attendance *attendance = NULL;
 
     if (!counted && traits.join_leave == SRL__JOIN_LEAVE_OFF) {
         return;
     }
-    attendance = srl__alloc_zeroed(&room->relay->alloc, sizeof(*attendance));
+    attendance = srl__alloc_zeroed(&room->relay->alloc, sizeof(*attendance) + info_len);
     if (attendance == NULL) {
         srl__session_doom(session, SRL_DISCONNECT_INTERNAL);
         return;
@@ -190,7 +207,15 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
     attendance->join_leave = traits.join_leave;
     srl__session_pin(session);
     srl__room_pin(room);
-    srl__subscriptions_find(&session->subscriptions, room)->is.attendance = attendance;
+    attendance->info_len = info_len;
+    if (terms != NULL) {
+        if (info_len > 0) {
+            memcpy(attendance->info, terms->info.data, info_len);
+        }
+        terms->attendance = attendance;
+    } else {
+        subscription->is.attendance = attendance;
+    }
     if (counted) {
         count_in(attendance);
     } else {

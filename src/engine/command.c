@@ -3,9 +3,11 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "engine/connecting.h"
 #include "engine/policy.h"
 #include "engine/positions.h"
 #include "engine/publish.h"
+#include "engine/reading.h"
 #include "engine/relay.h"
 #include "engine/request.h"
 #include "engine/subscribe.h"
@@ -22,7 +24,7 @@ static void refuse(srl_session *session, const srl__command *command, uint32_t c
 {
     srl__reply_to to = reply_to(command);
 
-    srl__session_reply_error(session, &to, code, text);
+    srl__session_reply_error(session, &to, code, srl__session_is_strict(session) ? standard_text : text);
 }
 
 static srl__slice text_of(const char *text)
@@ -47,13 +49,14 @@ static void do_connect(srl_session *session, const srl__command *command)
 {
     srl__hook hook = session->relay->hooks.connect;
     srl__reply_to to = reply_to(command);
+    srl__acceptance acceptance = {.user_id = standard_text, .info = standard_text, .data = standard_text};
 
     if (hook != NULL) {
         srl__request_ask(session, hook, SRL_REQUEST_CONNECT, command);
         return;
     }
     session->answers_pings = command->answers_pings;
-    srl__session_accept(session, &to, standard_text, standard_text, standard_text, 0);
+    srl__session_accept(session, &to, &acceptance);
 }
 
 static void do_subscribe(srl_session *session, const srl__command *command)
@@ -64,12 +67,19 @@ static void do_subscribe(srl_session *session, const srl__command *command)
 
     if (refused != 0) {
         refuse(session, command, refused, standard_text);
-    } else if (!srl__policy_permits(session, command->channel, SRL_PERM_SUBSCRIBE, hook != NULL)) {
+        return;
+    }
+    if (!srl__policy_permits(session, command->channel, SRL_PERM_SUBSCRIBE, hook != NULL)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
+        return;
+    }
+    refused = srl__subscribe_read(session, command, &wish);
+    if (refused != 0) {
+        refuse(session, command, refused, standard_text);
+        srl__wish_clear(session->relay, &wish);
     } else if (hook != NULL) {
-        srl__request_ask(session, hook, SRL_REQUEST_SUBSCRIBE, command);
+        srl__request_ask_with(session, hook, SRL_REQUEST_SUBSCRIBE, command, &wish);
     } else {
-        srl__subscribe_wish_of(command, &wish);
         srl__subscribe(session, command->channel, &wish);
     }
 }
@@ -125,7 +135,11 @@ static void do_publish(srl_session *session, const srl__command *command)
     const char *fault = srl__publish_fault(session, command->channel, command->data, command->key);
     srl__reply_to to = reply_to(command);
 
-    if (fault != NULL) {
+    if (command->data.len == 0 && srl__session_is_strict(session)) {
+        srl__session_misbehaved(session, standard_text);
+    } else if (command->unknown_kind) {
+        refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
+    } else if (fault != NULL) {
         refuse(session, command, SRL_REPLY_BAD_REQUEST, text_of(fault));
     } else if (!may_publish(session, command)) {
         refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
@@ -144,41 +158,19 @@ static void do_rpc(srl_session *session, const srl__command *command)
 
     if (hook == NULL) {
         refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
-    } else if (command->method.len == 0) {
+    } else if (command->method.len == 0 && !srl__session_is_strict(session)) {
         refuse(session, command, SRL_REPLY_BAD_REQUEST, SRL__LIT("data.method: missing"));
     } else {
         srl__request_ask(session, hook, SRL_REQUEST_RPC, command);
     }
 }
 
-static void presence_read(srl__call *call, const srl_broker_result *result)
-{
-    srl__waiting_command *command = SRL__CONTAINER(call, srl__waiting_command, call);
-    srl_session *session = command->session;
-    const srl__codec *codec = srl__session_codec(session);
-
-    if (result->error != SRL_OK) {
-        srl__waiting_command_fail(command, result->error);
-        return;
-    }
-    if (srl__session_is_open(session)) {
-        srl__buf *out = srl__session_encode(session);
-
-        if (command->to.type == SRL__COMMAND_PRESENCE_STATS) {
-            codec->reply_presence_stats(out, &command->to, result->presence);
-        } else {
-            codec->reply_presence(out, &command->to, result->presence);
-        }
-        srl__session_send_encoded(session);
-    }
-    srl__waiting_command_free(command);
-}
-
 /* Reading what belongs to a channel is for those who are in it, unless an option opens it. */
 static bool may_read(srl_session *session, const srl__command *command, uint32_t permission, bool available,
-                     bool from_outside)
+                     bool opened)
 {
     bool by_hook = session->relay->hooks.subscribe != NULL; /* who was let in may read */
+    bool from_outside = opened && settings_of(session, command->channel)->room == SRL__ROOM_OPEN;
 
     if (!available) {
         refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
@@ -199,80 +191,37 @@ static void do_presence(srl_session *session, const srl__command *command)
 {
     srl_relay *relay = session->relay;
     const srl__channel_settings *settings = settings_of(session, command->channel);
-    srl_broker_channel channel = srl__broker_channel_of(command->channel, settings);
+    srl__hook hook = relay->hooks.presence;
     srl__reply_to to = reply_to(command);
-    uint32_t limit = command->type == SRL__COMMAND_PRESENCE_STATS ? 0 : (uint32_t)relay->settings.max_presence_users;
-    srl__waiting_command *waiting = NULL;
-    int error = SRL_OK;
 
     if (!may_read(session, command, SRL_PERM_PRESENCE, srl__policy_traits(relay, command->channel).presence,
-                  settings->presence_outside && settings->room == SRL__ROOM_OPEN)) {
+                  hook != NULL || settings->presence_outside)) {
         return;
     }
-    waiting = srl__waiting_command_begin(session, &to, presence_read);
-    if (waiting == NULL) {
-        return;
+    if (hook != NULL) {
+        srl__request_ask(session, hook, SRL_REQUEST_PRESENCE, command);
+    } else {
+        srl__read_presence(session, &to);
     }
-    error = srl__broker_ops_of(relay->broker)->presence_list(relay->link, &channel, limit, &waiting->call.operation);
-    if (error != SRL_OK) {
-        srl__waiting_command_refuse(waiting, error);
-    }
-}
-
-static void history_read(srl__call *call, const srl_broker_result *result)
-{
-    srl__waiting_command *command = SRL__CONTAINER(call, srl__waiting_command, call);
-    srl_session *session = command->session;
-    srl_history history = {
-        .size = sizeof(history),
-        .count = result->publication_count,
-        .publications = result->publications,
-        .offset = result->offset,
-        .epoch = result->epoch,
-        .epoch_len = result->epoch_len,
-    };
-
-    if (result->error != SRL_OK) {
-        srl__waiting_command_fail(command, result->error);
-        return;
-    }
-    if (srl__session_is_open(session)) {
-        srl__session_codec(session)->reply_history(srl__session_encode(session), &command->to, &history,
-                                                   (size_t)session->relay->settings.max_queue_bytes / 2);
-        srl__session_send_encoded(session);
-    }
-    srl__waiting_command_free(command);
 }
 
 static void do_history(srl_session *session, const srl__command *command)
 {
-    srl_relay *relay = session->relay;
     const srl__channel_settings *settings = settings_of(session, command->channel);
-    srl_broker_channel channel = srl__broker_channel_of(command->channel, settings);
+    srl__hook hook = session->relay->hooks.history;
+    srl__history_wish wish = srl__history_wish_of(command);
     srl__reply_to to = reply_to(command);
-    uint32_t max = (uint32_t)relay->settings.max_history_read;
-    srl_broker_query query = {
-        .size = sizeof(query),
-        .limit = command->has_limit && command->limit < max ? command->limit : max,
-        .since_offset = command->offset,
-        .since_epoch = command->epoch.data,
-        .since_epoch_len = command->epoch.len,
-        .reverse = command->reverse,
-    };
-    srl__waiting_command *waiting = NULL;
-    int error = SRL_OK;
 
     if (!may_read(session, command, SRL_PERM_HISTORY, settings->history_size > 0,
-                  settings->history_outside && settings->room == SRL__ROOM_OPEN)) {
+                  hook != NULL || settings->history_outside)) {
         return;
     }
-    waiting = srl__waiting_command_begin(session, &to, history_read);
-    if (waiting == NULL) {
-        return;
-    }
-    error = srl__broker_ops_of(relay->broker)->history(relay->link, &channel, &query, &waiting->call.operation);
-    if (error != SRL_OK) {
-        srl__waiting_command_refuse(waiting, error);
+    if (command->reverse && command->has_offset && command->offset == 0 && srl__session_is_strict(session)) {
+        refuse(session, command, SRL_REPLY_BAD_REQUEST, standard_text);
+    } else if (hook != NULL) {
+        srl__request_ask(session, hook, SRL_REQUEST_HISTORY, command);
+    } else {
+        srl__read_history(session, &to, &wish);
     }
 }
 
@@ -383,6 +332,58 @@ static void do_unread(srl_session *session, const srl__command *command)
     }
 }
 
+static void do_send(srl_session *session, const srl__command *command)
+{
+    srl__hook hook = session->relay->hooks.message;
+
+    if (hook == NULL) {
+        srl__session_disconnect(session, SRL_DISCONNECT_NOT_AVAILABLE, standard_text);
+    } else {
+        srl__request_ask(session, hook, SRL_REQUEST_MESSAGE, command);
+    }
+}
+
+static void do_refresh(srl_session *session, const srl__command *command)
+{
+    srl__hook hook = session->relay->hooks.refresh;
+
+    if (hook == NULL) {
+        refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
+    } else if (command->token.len == 0 || !session->refreshes) {
+        srl__session_misbehaved(session, standard_text);
+    } else {
+        srl__request_ask(session, hook, SRL_REQUEST_REFRESH, command);
+    }
+}
+
+static void do_sub_refresh(srl_session *session, const srl__command *command)
+{
+    srl__hook hook = session->relay->hooks.sub_refresh;
+    srl__room *room = srl__room_find(session->relay, command->channel);
+    srl__subscription *subscription = room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
+    srl__terms *terms = subscription != NULL && subscription->live ? srl__terms_of(subscription) : NULL;
+
+    if (hook == NULL || command->unknown_kind) {
+        refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
+    } else if (subscription == NULL || !subscription->live) {
+        refuse(session, command, SRL_REPLY_PERMISSION_DENIED, standard_text);
+    } else if (command->token.len == 0) {
+        refuse(session, command, SRL_REPLY_BAD_REQUEST, standard_text);
+    } else if (terms == NULL || !terms->refreshes) {
+        srl__session_misbehaved(session, standard_text);
+    } else {
+        srl__request_ask(session, hook, SRL_REQUEST_SUB_REFRESH, command);
+    }
+}
+
+static void do_pong(srl_session *session)
+{
+    if (!session->pinged && srl__session_is_strict(session)) {
+        srl__session_misbehaved(session, standard_text);
+    }
+    session->pinged = 0;
+}
+
 static void do_ping(srl_session *session, const srl__command *command)
 {
     srl__session_codec(session)->push_pong(srl__session_encode(session));
@@ -394,19 +395,28 @@ static void do_ping(srl_session *session, const srl__command *command)
 
 static bool needs_channel(srl__command_type type)
 {
-    return type != SRL__COMMAND_CONNECT && type != SRL__COMMAND_PING && type != SRL__COMMAND_PONG &&
-           type != SRL__COMMAND_RPC;
+    switch (type) {
+    case SRL__COMMAND_CONNECT:
+    case SRL__COMMAND_PING:
+    case SRL__COMMAND_PONG:
+    case SRL__COMMAND_RPC:
+    case SRL__COMMAND_SEND:
+    case SRL__COMMAND_REFRESH:
+        return false;
+    default:
+        return true;
+    }
 }
 
 static bool needs_id(srl__command_type type)
 {
-    return type != SRL__COMMAND_PING && type != SRL__COMMAND_PONG;
+    return type != SRL__COMMAND_PING && type != SRL__COMMAND_PONG && type != SRL__COMMAND_SEND;
 }
 
 /* A session that is out of step with the protocol is told so and ended. */
 static const char *out_of_step(const srl_session *session, const srl__command *command)
 {
-    if (needs_id(command->type) && command->id == 0) {
+    if (needs_id(command->type) && command->id == 0 && !session->one_way) {
         return "id: missing";
     }
     if (session->state == SRL__SESSION_NEW && command->type != SRL__COMMAND_CONNECT) {
@@ -414,6 +424,9 @@ static const char *out_of_step(const srl_session *session, const srl__command *c
     }
     if (session->state != SRL__SESSION_NEW && command->type == SRL__COMMAND_CONNECT) {
         return "connected already";
+    }
+    if (srl__session_is_strict(session) && needs_channel(command->type) && command->channel.len == 0) {
+        return "channel: missing";
     }
     return NULL;
 }
@@ -452,8 +465,46 @@ static void dispatch(srl_session *session, const srl__command *command)
     case SRL__COMMAND_PING:
         do_ping(session, command);
         break;
-    default: /* a pong: that bytes came in was what counted */
+    case SRL__COMMAND_SEND:
+        do_send(session, command);
         break;
+    case SRL__COMMAND_REFRESH:
+        do_refresh(session, command);
+        break;
+    case SRL__COMMAND_SUB_REFRESH:
+        do_sub_refresh(session, command);
+        break;
+    default: /* that bytes came in was what counted most */
+        do_pong(session);
+        break;
+    }
+}
+
+static void execute(srl_session *session, srl__command *command)
+{
+    const char *fault = out_of_step(session, command);
+
+    if (fault != NULL) {
+        srl__session_misbehaved(session, text_of(fault));
+    } else if (needs_channel(command->type) && !srl__channel_is_valid(session->relay, command->channel) &&
+               !(command->type == SRL__COMMAND_UNSUBSCRIBE && srl__session_is_strict(session))) {
+        command->channel = standard_text;
+        refuse(session, command, SRL_REPLY_BAD_REQUEST,
+               SRL__LIT("channel: expected a name without control characters, and not too long"));
+    } else {
+        dispatch(session, command);
+    }
+}
+
+/* With an id the error can be answered; without, the session ends. */
+static void malformed(srl_session *session, const srl__command *command, const srl__decode_error *error)
+{
+    if (command->id != 0) {
+        refuse(session, command, error->code, text_of(error->text));
+    } else if (error->code == SRL_REPLY_INTERNAL) {
+        srl__session_disconnect(session, SRL_DISCONNECT_INTERNAL, text_of(error->text));
+    } else {
+        srl__session_misbehaved(session, text_of(error->text));
     }
 }
 
@@ -462,26 +513,23 @@ void srl__command_execute(srl_session *session, srl__slice line)
     srl_relay *relay = session->relay;
     srl__command command;
     srl__decode_error error;
-    const char *fault = NULL;
 
-    if (!srl__session_codec(session)->decode(line, &relay->json_limits, &relay->scratch, &command, &error)) {
-        if (command.id != 0) {
-            refuse(session, &command, error.code, text_of(error.text));
-        } else {
-            srl__session_disconnect(
-                session, error.code == SRL_REPLY_INTERNAL ? SRL_DISCONNECT_INTERNAL : SRL_DISCONNECT_BAD_REQUEST,
-                text_of(error.text));
-        }
-        return;
-    }
-    fault = out_of_step(session, &command);
-    if (fault != NULL) {
-        srl__session_disconnect(session, SRL_DISCONNECT_BAD_REQUEST, text_of(fault));
-    } else if (needs_channel(command.type) && !srl__channel_is_valid(relay, command.channel)) {
-        command.channel = standard_text;
-        refuse(session, &command, SRL_REPLY_BAD_REQUEST,
-               SRL__LIT("channel: expected a name without control characters, and not too long"));
+    if (srl__session_codec(session)->decode(line, &relay->json_limits, &relay->scratch, &command, &error)) {
+        execute(session, &command);
     } else {
-        dispatch(session, &command);
+        malformed(session, &command, &error);
+    }
+}
+
+void srl__command_connect(srl_session *session, srl__slice params)
+{
+    srl_relay *relay = session->relay;
+    srl__command command;
+    srl__decode_error error;
+
+    if (srl__session_codec(session)->decode_connect(params, &relay->json_limits, &relay->scratch, &command, &error)) {
+        execute(session, &command);
+    } else {
+        malformed(session, &command, &error);
     }
 }

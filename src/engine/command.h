@@ -7,4 +7,7 @@
 /* Decode one command and begin it. Whatever is wrong with it is answered to the client. */
 void srl__command_execute(srl_session *session, srl__slice line);
 
+/* Likewise a connect, from its parameters alone; for a format that has that. */
+void srl__command_connect(srl_session *session, srl__slice params);
+
 #endif

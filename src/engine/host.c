@@ -4,7 +4,7 @@
 
 #include "engine/call.h"
 #include "engine/direct.h"
-#include "base/table.h"
+#include "engine/host_publish.h"
 #include "engine/policy.h"
 #include "engine/publish.h"
 #include "engine/relay.h"
@@ -116,7 +116,8 @@ static int payload_of(srl_relay *relay, const char *data, size_t len, srl__slice
     return SRL_OK;
 }
 
-static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl__slice key, srl_publish_fn done, void *user)
+static int publish(srl_relay *relay, srl__slice name, srl__slice data, const srl__publish_extras *extras,
+                   srl_publish_fn done, void *user)
 {
     const srl__channel_settings *settings = srl__namespaces_find(&relay->namespaces, name);
     srl_broker_channel channel = srl__broker_channel_of(name, settings);
@@ -129,8 +130,10 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl__slic
         .user = "",
         .client = "",
         .info = "",
-        .key = key.data,
-        .key_len = key.len,
+        .tags = extras->tags.data,
+        .tags_len = extras->tags.len,
+        .key = extras->key.data,
+        .key_len = extras->key.len,
     };
     srl_operation *operation = srl__call_unheeded();
     host_call *host = NULL;
@@ -149,7 +152,7 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl__slic
     }
     error = srl__direct_summon(relay, name);
     if (error == SRL_OK) {
-        error = broker->publish(relay->link, &channel, SRL_MESSAGE_PUBLICATION, &publication, operation);
+        error = broker->publish(relay->link, &channel, extras->kind, &publication, operation);
     }
     if (error == SRL_OK) {
         srl__event(relay, SRL_EVENT_PUBLISHED, 0, name, srl__slice_of("", 0), srl__slice_of("", 0));
@@ -158,71 +161,36 @@ static int publish(srl_relay *relay, srl__slice name, srl__slice data, srl__slic
     return host != NULL ? outcome(host, error) : error;
 }
 
-int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
-                      srl_publish_fn done, void *user)
-{
-    return srl_relay_publish_with(relay, channel, channel_len, data, data_len, NULL, done, user);
-}
-
-void srl_publish_options_init(srl_publish_options *options, size_t size)
-{
-    srl_publish_options none = {0};
-
-    srl__table_fill(options, size, &none, sizeof(none));
-}
-
-static int take_options(srl_relay *relay, srl_publish_options *out, const srl_publish_options *given)
-{
-    srl_publish_options_init(out, sizeof(*out));
-    if (given != NULL && !srl__table_take(out, sizeof(*out), given, sizeof(uint32_t))) {
-        return srl__relay_fail(relay, SRL_ERR_INVALID, "options: not of this library");
-    }
-    if (out->key_len > SRL_PUBLISH_KEY_MAX) {
-        return srl__relay_fail(relay, SRL_ERR_TOO_LARGE, "key: too long");
-    }
-    return SRL_OK;
-}
-
-static int publish_with(srl_relay *relay, srl__slice name, srl__slice data, const srl_publish_options *options,
-                        srl_publish_fn done, void *user)
-{
-    srl__buf key;
-    int error = SRL_OK;
-
-    if (options->key_len == 0) {
-        return publish(relay, name, data, srl__slice_of("", 0), done, user);
-    }
-    error = srl__publish_key(relay, NULL, srl__slice_of(options->key, options->key_len), &key);
-    if (error == SRL_OK) {
-        error = publish(relay, name, data, srl__slice_of(key.data, key.len), done, user);
-    }
-    srl__buf_free(&key);
-    return error;
-}
-
-int srl_relay_publish_with(srl_relay *relay, const char *channel, size_t channel_len, const char *data,
-                           size_t data_len, const srl_publish_options *options, srl_publish_fn done, void *user)
+int srl_relay_publish_with(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
+                           const srl_publish_options *options, srl_publish_fn done, void *user)
 {
     srl__slice name = srl__slice_of(channel, channel_len);
-    srl_publish_options wanted;
+    srl__publish_extras extras;
     srl__slice payload;
     char *copy = NULL;
     int error = usable(relay, name);
 
-    if (error == SRL_OK) {
-        error = take_options(relay, &wanted, options);
-    }
     if (error != SRL_OK) {
         return error;
     }
     srl__relay_enter(relay);
-    error = payload_of(relay, data, data_len, &payload, &copy);
+    error = srl__publish_extras_read(relay, options, &extras);
     if (error == SRL_OK) {
-        error = publish_with(relay, name, payload, &wanted, done, user);
+        error = payload_of(relay, data, data_len, &payload, &copy);
+    }
+    if (error == SRL_OK) {
+        error = publish(relay, name, payload, &extras, done, user);
         srl__free_bytes(&relay->alloc, copy, copy != NULL ? payload.len : 0);
     }
+    srl__publish_extras_clear(relay, &extras);
     srl__relay_leave(relay);
     return error;
+}
+
+int srl_relay_publish(srl_relay *relay, const char *channel, size_t channel_len, const char *data, size_t data_len,
+                      srl_publish_fn done, void *user)
+{
+    return srl_relay_publish_with(relay, channel, channel_len, data, data_len, NULL, done, user);
 }
 
 static int read_history(srl_relay *relay, srl__slice name, const srl_broker_query *query, srl_history_fn done,
@@ -265,6 +233,41 @@ int srl_relay_history(srl_relay *relay, const char *channel, size_t channel_len,
     }
     srl__relay_enter(relay);
     error = read_history(relay, name, &query, done, user);
+    srl__relay_leave(relay);
+    return error;
+}
+
+static int remove_history(srl_relay *relay, srl__slice name, srl_publish_fn done, void *user)
+{
+    const srl__channel_settings *settings = srl__namespaces_find(&relay->namespaces, name);
+    const srl_broker_ops *broker = srl__broker_ops_of(relay->broker);
+    srl_broker_channel channel = srl__broker_channel_of(name, settings);
+    host_call *host = NULL;
+
+    if (settings->history_size == 0 || broker->history_remove == NULL) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    if (done == NULL) {
+        return broker->history_remove(relay->link, &channel, srl__call_unheeded());
+    }
+    host = begin(relay, published, user);
+    if (host == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    host->done.publish = done;
+    return outcome(host, broker->history_remove(relay->link, &channel, &host->call.operation));
+}
+
+int srl_relay_history_remove(srl_relay *relay, const char *channel, size_t channel_len, srl_publish_fn done, void *user)
+{
+    srl__slice name = srl__slice_of(channel, channel_len);
+    int error = usable(relay, name);
+
+    if (error != SRL_OK) {
+        return error;
+    }
+    srl__relay_enter(relay);
+    error = remove_history(relay, name, done, user);
     srl__relay_leave(relay);
     return error;
 }

@@ -8,53 +8,62 @@
 
 static bool must_wait(const srl_session *session)
 {
-    return session->request != NULL || session->outbox.bytes > session->relay->settings.max_queue_bytes;
-}
-
-static srl__slice take_line(srl__slice *text)
-{
-    const char *newline = memchr(text->data, '\n', text->len);
-    size_t len = newline != NULL ? (size_t)(newline - text->data) : text->len;
-    size_t used = newline != NULL ? len + 1 : len;
-    srl__slice line = srl__slice_of(text->data, len);
-
-    text->data += used;
-    text->len -= used;
-    if (line.len > 0 && line.data[line.len - 1] == '\r') {
-        line.len--;
-    }
-    return line;
+    return session->request != NULL || session->connecting != NULL ||
+           session->outbox.bytes > session->relay->settings.max_queue_bytes;
 }
 
 /* Work on commands until one has to be waited for; returns what is left. */
 static srl__slice run(srl_session *session, srl__slice text)
 {
+    const srl__codec *codec = srl__session_codec(session);
+
     session->executing = 1;
-    while (text.len > 0 && srl__session_is_open(session) && !must_wait(session)) {
-        srl__slice line = take_line(&text);
+    while (text.len > 0 && srl__session_is_open(session) && !must_wait(session) && !session->drops_input) {
+        srl__slice line = codec->take(&text);
 
         if (line.len > 0) {
             srl__command_execute(session, line);
+        } else if (srl__session_is_strict(session)) {
+            srl__session_misbehaved(session, srl__slice_of("", 0));
         }
     }
     session->executing = 0;
+    if (session->drops_input) {
+        session->drops_input = 0;
+        text.len = 0;
+    }
     return text;
 }
 
-static bool too_many_commands(const srl_session *session, srl__slice message)
+static uint64_t count_commands(const srl_session *session, srl__slice message)
 {
+    const srl__codec *codec = srl__session_codec(session);
     uint64_t count = 0;
 
     while (message.len > 0) {
-        count += take_line(&message).len > 0;
+        count += codec->take(&message).len > 0;
     }
-    return count > session->relay->settings.max_commands;
+    return count;
+}
+
+static void detect(srl_session *session, srl__slice message)
+{
+    if (session->detects && count_commands(session, message) > 0) {
+        session->detects = 0;
+        session->protocol = (uint8_t)srl__codec_detect(message);
+    }
+}
+
+static bool ends_with(srl__slice text, srl__slice end)
+{
+    return text.len >= end.len && srl__slice_equal(srl__slice_of(text.data + text.len - end.len, end.len), end);
 }
 
 static int keep(srl_session *session, srl__slice text)
 {
     srl_relay *relay = session->relay;
     srl__buf *input = session->input;
+    srl__slice separator = srl__session_codec(session)->separator;
 
     if (input == NULL) {
         input = srl__alloc(&relay->alloc, sizeof(*input));
@@ -64,14 +73,14 @@ static int keep(srl_session *session, srl__slice text)
         srl__buf_init(input, &relay->alloc, (size_t)relay->settings.max_input_bytes + 1);
         session->input = input;
     }
-    if (srl__buf_reserve(input, text.len + 1) != SRL_OK) {
+    if (srl__buf_reserve(input, text.len + separator.len) != SRL_OK) {
         int error = input->error;
 
         input->error = 0;
         return error;
     }
-    if (input->len > 0) {
-        srl__buf_append_char(input, '\n');
+    if (input->len > 0 && !ends_with(srl__slice_of(input->data, input->len), separator)) {
+        srl__buf_append_slice(input, separator);
     }
     srl__buf_append_slice(input, text);
     return SRL_OK;
@@ -99,17 +108,25 @@ int srl__input_receive(srl_session *session, srl__slice message)
 {
     const srl__settings *settings = &session->relay->settings;
     srl__slice rest = message;
+    uint64_t count = 0;
     int error = SRL_OK;
 
     if (message.len > settings->max_message_bytes) {
-        srl__session_disconnect(session, SRL_DISCONNECT_BAD_REQUEST, SRL__LIT("message too large"));
+        srl__session_misbehaved(session, SRL__LIT("message too large"));
         return SRL_OK;
     }
-    if (too_many_commands(session, message)) {
-        srl__session_disconnect(session, SRL_DISCONNECT_BAD_REQUEST, SRL__LIT("too many commands in one message"));
+    detect(session, message);
+    count = count_commands(session, message);
+    if (count > settings->max_commands) {
+        srl__session_misbehaved(session, SRL__LIT("too many commands in one message"));
+        return SRL_OK;
+    }
+    if (session->one_way || (count == 0 && srl__session_is_strict(session))) {
+        srl__session_misbehaved(session, srl__slice_of("", 0));
         return SRL_OK;
     }
     if (!session->executing && (session->input == NULL || session->input->len == 0)) {
+        session->drops_input = 0;
         rest = run(session, message);
         if (rest.len == 0 || !srl__session_is_open(session)) {
             return SRL_OK;

@@ -4,9 +4,11 @@
 #include <streamrelay/error.h>
 
 #include "engine/attendance.h"
+#include "engine/connecting.h"
 #include "engine/policy.h"
 #include "engine/relay.h"
 #include "engine/session.h"
+#include "engine/subscribe.h"
 
 /* What a recovering session missed: publications read from history, then frames that were kept. */
 typedef struct missed {
@@ -16,17 +18,41 @@ typedef struct missed {
     bool complete;
 } missed;
 
-srl__joining *srl__joining_create(srl_session *session, srl__room *room, uint64_t id)
+/* The terms that the wish needs, in *out; false when out of memory. */
+static bool make_terms(srl__room *room, srl__subscribe_wish *wish, srl__terms **out)
+{
+    srl_relay *relay = room->relay;
+
+    *out = NULL;
+    if (!srl__terms_needed(wish)) {
+        return true;
+    }
+    if (wish->delta && !srl__base_retain(room)) {
+        return false;
+    }
+    *out = srl__terms_create(relay, wish);
+    if (*out == NULL && wish->delta) {
+        srl__base_release(room);
+    }
+    return *out != NULL;
+}
+
+srl__joining *srl__joining_create(srl_session *session, srl__room *room, srl__subscribe_wish *wish)
 {
     srl__joining *joining = srl__alloc_zeroed(&room->relay->alloc, sizeof(*joining));
 
     if (joining == NULL) {
         return NULL;
     }
+    if (!make_terms(room, wish, &joining->terms)) {
+        srl__free(&room->relay->alloc, joining, sizeof(*joining));
+        return NULL;
+    }
     joining->session = session;
     joining->room = room;
     joining->relay = room->relay;
-    joining->id = id;
+    joining->wish = *wish;
+    memset(&wish->data, 0, sizeof(wish->data));
     srl__list_append(&room->joinings, &joining->link);
     room->joining_count++;
     return joining;
@@ -54,11 +80,14 @@ static void detach(srl__joining *joining)
 
 static void joining_free(srl__joining *joining)
 {
+    srl__wish_clear(joining->relay, &joining->wish);
     srl__free(&joining->relay->alloc, joining, sizeof(*joining));
 }
 
 void srl__joining_cancel(srl__joining *joining)
 {
+    srl__terms_drop(joining->room, joining->terms);
+    joining->terms = NULL;
     detach(joining);
     if (joining->asking) {
         joining->session = NULL; /* the answer frees it */
@@ -71,10 +100,12 @@ void srl__joining_refuse(srl__joining *joining, uint32_t code)
 {
     srl_session *session = joining->session;
     srl__room *room = joining->room;
-    srl__reply_to to = {joining->id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
+    srl__reply_to to = {joining->wish.id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
 
     srl__room_pin(room);
-    if (!joining->by_server) {
+    if (joining->in_connect) {
+        srl__connecting_failed(session, code);
+    } else if (!joining->by_server) {
         srl__session_reply_error(session, &to, code, srl__slice_of("", 0));
     }
     srl__subscriptions_remove(&session->subscriptions, &room->relay->alloc,
@@ -99,48 +130,192 @@ static bool keeps_positions(const srl__joining *joining)
     return srl__room_settings(joining->room)->positions != SRL__POSITIONS_OFF && joining->session->user != NULL;
 }
 
-static void send_reply(srl__joining *joining, bool recovered)
+static bool is_wanted(uint64_t setting, bool wished)
+{
+    return setting == SRL__RECOVERY_ON || (setting == SRL__RECOVERY_CLIENT && wished);
+}
+
+/* What the session is told of its subscription. Where clients name no wishes they are told of all there is. */
+static srl__subscribe_reply reply_of(srl__joining *joining, bool recovered)
 {
     srl__room *room = joining->room;
-    srl_session *session = joining->session;
-    srl__reply_to to = {joining->id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
+    const srl__channel_settings *settings = srl__room_settings(room);
+    const srl__subscribe_wish *wish = &joining->wish;
+    const srl__terms *terms = joining->terms;
+    bool names_wishes = (srl__session_codec(joining->session)->traits & SRL__CODEC_NAMES_WISHES) != 0;
     srl__subscribe_reply reply = {
         .offset = recovered ? joining->since.offset : room->offset,
         .epoch = srl__epoch_slice(&room->epoch),
-        .recoverable = room->positioned,
-        .was_recovering = joining->recover,
+        .recoverable = room->positioned && (!names_wishes || is_wanted(settings->recovery, wish->recoverable)),
         .recovered = recovered,
         .has_unread = keeps_positions(joining),
         .unread = unread(joining),
+        .delta = terms != NULL && terms->delta,
+        .numeric_id = terms != NULL && terms->numeric_id ? srl__room_numeric_id(room) : 0,
+        .data = srl__owned_slice(&wish->data),
     };
 
+    reply.was_recovering = joining->recover || (names_wishes && wish->recover);
+    reply.positioned = reply.recoverable || (room->positioned && is_wanted(settings->positioning, wish->positioned));
+    return reply;
+}
+
+/* When it ends, and until when the client has to refresh it. */
+static uint64_t set_expiry(srl__joining *joining)
+{
+    srl_session *session = joining->session;
+    uint64_t ttl_ms = joining->wish.ttl_ms;
+
+    if (ttl_ms == 0) {
+        return 0;
+    }
+    joining->terms->refreshes = joining->relay->hooks.sub_refresh != NULL && !joining->wish.refreshed_by_host &&
+                                (srl__session_codec(session)->traits & SRL__CODEC_REFRESHES) != 0;
+    srl__subscription_ends_in(session, joining->terms, ttl_ms);
+    return joining->terms->refreshes ? ttl_ms : 0;
+}
+
+static srl__slice payload_of(const srl_publication *publication)
+{
+    return srl__slice_of(publication->data, publication->data_len);
+}
+
+/* The form in which a publication of history goes into a list behind another one. */
+static srl__shown shown_after(srl__joining *joining, const srl_publication *before, const srl_publication *publication)
+{
+    srl__shown shown = {.publication = publication};
+    srl__buf *patch = &joining->relay->patch;
+
+    if (joining->terms != NULL && joining->terms->delta) {
+        shown.form = SRL__FORM_TEXT;
+        srl__buf_reset(patch);
+        if (before != NULL && srl__patch_make(patch, payload_of(before), payload_of(publication))) {
+            shown.form = SRL__FORM_PATCH;
+            shown.patch = srl__slice_of(patch->data, patch->len);
+        }
+    }
+    return shown;
+}
+
+static bool passes(const srl__joining *joining, const srl_publication *publication)
+{
+    srl__delivery delivery;
+    bool yes = true;
+
+    if (joining->terms == NULL || joining->terms->filter == NULL) {
+        return true;
+    }
+    srl__delivery_begin(&delivery, joining->room, SRL_MESSAGE_PUBLICATION, publication, srl__slice_of("", 0));
+    yes = srl__delivery_passes(&delivery, joining->terms->filter);
+    srl__delivery_end(&delivery);
+    return yes;
+}
+
+/* What history has of what was missed, as a list for the reply. */
+static srl__slice list_missed(srl__joining *joining, const missed *m)
+{
+    const srl__codec *codec = srl__session_codec(joining->session);
+    srl__buf *list = &joining->relay->list;
+    const srl_publication *before = NULL;
+
+    srl__buf_reset(list);
+    for (uint32_t i = 0; i < m->publication_count; i++) {
+        const srl_publication *publication = &m->publications[i];
+
+        if (passes(joining, publication)) {
+            srl__shown shown = shown_after(joining, before, publication);
+
+            codec->append_publication(list, &shown);
+            before = publication;
+        }
+    }
+    if (before != NULL && joining->terms != NULL) {
+        joining->terms->has_base = true;
+    }
+    return srl__slice_of(list->data, list->error == SRL_OK ? list->len : 0);
+}
+
+/* Otherwise they follow, as pushes. */
+static bool lists_publications(const srl__joining *joining)
+{
+    return srl__session_codec(joining->session)->append_publication != NULL &&
+           (joining->in_connect || !joining->by_server);
+}
+
+static void tell(srl__joining *joining, const srl__subscribe_reply *reply)
+{
+    srl_session *session = joining->session;
+    const srl__codec *codec = srl__session_codec(session);
+    srl__reply_to to = {joining->wish.id, SRL__COMMAND_SUBSCRIBE, srl__room_name(joining->room)};
+
+    if (joining->in_connect) {
+        srl__connecting_add(session, to.channel, reply);
+        return;
+    }
     if (joining->by_server) {
-        srl__session_codec(session)->push_subscribe(srl__session_encode(session), to.channel, &reply);
+        codec->push_subscribe(srl__session_encode(session), to.channel, reply);
     } else {
-        srl__session_codec(session)->reply_subscribe(srl__session_encode(session), &to, &reply);
+        codec->reply_subscribe(srl__session_encode(session), &to, reply);
     }
     srl__session_send_encoded(session);
 }
 
-static void send_missed(srl__joining *joining, const missed *m)
+static void send_reply(srl__joining *joining, const missed *m, srl__subscribe_reply *reply)
+{
+    if (m != NULL && lists_publications(joining)) {
+        reply->publications = list_missed(joining, m);
+        if (joining->relay->list.error != SRL_OK) {
+            srl__session_doom(joining->session, SRL_DISCONNECT_INSUFFICIENT_STATE);
+        }
+    }
+    reply->ttl_ms = set_expiry(joining);
+    tell(joining, reply);
+}
+
+static void push_missed(srl__joining *joining, const srl_publication *publication)
 {
     srl_session *session = joining->session;
-    srl__slice epoch = srl__slice_of("", 0);
     srl_frame *frame = NULL;
 
-    for (uint32_t i = 0; i < m->publication_count; i++) {
-        srl__session_codec(session)->push_publication(srl__session_encode(session), srl__room_name(joining->room),
-                                                      &m->publications[i], epoch);
-        frame = srl__session_take_encoded(session);
-        if (frame != NULL) {
-            frame->offset = m->publications[i].offset;
-            frame->origin = joining->room;
-        }
-        srl__session_send(session, frame);
+    srl__session_codec(session)->push_publication(srl__session_encode(session), srl__room_name(joining->room),
+                                                  publication, srl__slice_of("", 0));
+    frame = srl__session_take_encoded(session);
+    if (frame != NULL) {
+        frame->offset = publication->offset;
+        frame->origin = joining->room;
+    }
+    srl__session_send(session, frame);
+}
+
+static void send_missed(srl__joining *joining, const missed *m)
+{
+    bool listed = lists_publications(joining);
+
+    for (uint32_t i = 0; i < m->publication_count && !listed; i++) {
+        push_missed(joining, &m->publications[i]);
     }
     for (uint32_t i = m->kept_first; i < joining->kept_count; i++) {
-        srl__session_send(session, srl_frame_ref(joining->kept[i]));
+        if (joining->kept[i] != NULL) {
+            srl__session_send(joining->session, srl_frame_ref(joining->kept[i]));
+            if (joining->terms != NULL) {
+                joining->terms->has_base = true;
+            }
+        }
     }
+}
+
+/* Whether the member is told of joins and leaves. */
+static void choose_quiet(srl_session *session, srl__room *room, srl__subscription *subscription, bool asked)
+{
+    bool to_all = srl__room_settings(room)->push_join_leave == SRL__PUSH_ON ||
+                  (srl__session_codec(session)->traits & SRL__CODEC_ASKS_FOR_JOINS) == 0;
+    bool quiet = !asked && !to_all;
+
+    subscription->incurious = quiet;
+    if (!subscription->by_server && room->relay->permissions != NULL) {
+        quiet = quiet || (srl__policy_permitted(session, srl__room_name(room)) & SRL_PERM_JOIN_LEAVE) == 0;
+    }
+    srl__room_set_quiet(room, subscription, quiet);
 }
 
 /* Reply, send what was missed, and be a member from here on. */
@@ -151,42 +326,61 @@ static void complete(srl__joining *joining, const missed *m)
     srl__subscription *subscription = srl__subscriptions_find(&session->subscriptions, room);
     bool recovered = m != NULL && m->complete;
     bool by_server = joining->by_server;
+    bool in_connect = joining->in_connect;
+    bool asked_for_joins = joining->wish.join_leave;
+    srl__terms *terms = joining->terms;
+    srl__subscribe_reply reply = reply_of(joining, recovered);
 
+    if (joining->wish.refuses_loss && joining->wish.recover && !recovered) {
+        srl__joining_refuse(joining, SRL_REPLY_UNRECOVERABLE);
+        return;
+    }
     srl__room_pin(room);
-    send_reply(joining, recovered);
+    send_reply(joining, recovered ? m : NULL, &reply);
     if (recovered) {
         send_missed(joining, m);
     }
     detach(joining);
     joining_free(joining);
-    srl__room_add_member(room, session, subscription);
+    srl__room_add_member(room, session, subscription, terms);
     subscription->by_server = by_server;
-    if (!by_server && room->relay->permissions != NULL) {
-        uint32_t permitted = srl__policy_permitted(session, srl__room_name(room));
-
-        srl__room_set_quiet(room, subscription, (permitted & SRL_PERM_JOIN_LEAVE) == 0);
-    }
+    subscription->loose = !reply.positioned;
+    choose_quiet(session, room, subscription, asked_for_joins);
     srl__event_of(session, SRL_EVENT_SUBSCRIBED, 0, srl__room_name(room), srl__slice_of("", 0));
     srl__attendance_begin(session, room);
+    if (in_connect) {
+        srl__connecting_done(session);
+    }
     srl__room_unpin(room);
 }
 
-static bool fits_the_queue(const srl__joining *joining, const missed *m)
+static uint64_t bytes_of_history(const srl__joining *joining, const missed *m)
 {
-    uint64_t max = joining->room->relay->settings.max_queue_bytes;
-    uint64_t bytes = joining->kept_bytes;
+    uint64_t bytes = 0;
 
-    for (uint32_t i = 0; i < m->publication_count && bytes <= max; i++) {
+    for (uint32_t i = 0; i < m->publication_count; i++) {
         bytes += m->publications[i].data_len + m->publications[i].info_len + joining->room->name_len;
     }
-    return bytes <= max;
+    return bytes;
 }
 
-/* Put together what follows the client's position up to the room's. */
-static missed missed_since(const srl__joining *joining, const srl_broker_result *result)
+/* What is kept goes into the queue, and history too, unless it is part of the reply. */
+static bool is_bearable(const srl__joining *joining, const missed *m)
+{
+    const srl__settings *settings = &joining->relay->settings;
+    uint64_t history = bytes_of_history(joining, m);
+
+    if (lists_publications(joining)) {
+        return history <= settings->max_recovery_bytes && joining->kept_bytes <= settings->max_queue_bytes;
+    }
+    return history + joining->kept_bytes <= settings->max_queue_bytes;
+}
+
+/* Put together what follows a position up to the room's. */
+static missed missed_since(const srl__joining *joining, const srl_broker_result *result, uint64_t offset)
 {
     const srl__room *room = joining->room;
-    uint64_t next = joining->since.offset + 1;
+    uint64_t next = offset + 1;
     missed m = {.publications = result->publications};
 
     if (joining->spoiled ||
@@ -206,7 +400,7 @@ static missed missed_since(const srl__joining *joining, const srl_broker_result 
         }
         m.kept_first = (uint32_t)(next - joining->kept_from);
     }
-    m.complete = fits_the_queue(joining, &m);
+    m.complete = is_bearable(joining, &m);
     return m;
 }
 
@@ -238,6 +432,15 @@ static void not_asked(srl__joining *joining, int error)
     srl__joining_refuse(joining, srl__reply_code_of(error));
 }
 
+/* Up to where the client has what is there; of a cache it wants the newest alone. */
+static uint64_t has_up_to(const srl__joining *joining, const srl_broker_result *result)
+{
+    if (!joining->cache) {
+        return joining->since.offset;
+    }
+    return result->publication_count > 0 ? result->publications[0].offset - 1 : joining->room->offset - 1;
+}
+
 static void history_read(srl__call *call, const srl_broker_result *result)
 {
     srl__joining *joining = answered(call);
@@ -251,7 +454,7 @@ static void history_read(srl__call *call, const srl_broker_result *result)
         srl__joining_refuse(joining, srl__reply_code_of(result->error));
         return;
     }
-    m = missed_since(joining, result);
+    m = missed_since(joining, result, has_up_to(joining, result));
     complete(joining, result->error == SRL_OK ? &m : NULL);
 }
 
@@ -262,10 +465,11 @@ static void read_history(srl__joining *joining)
     srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
     srl_broker_query query = {
         .size = sizeof(query),
-        .limit = (uint32_t)(room->offset - joining->since.offset),
-        .since_offset = joining->since.offset,
+        .limit = joining->cache ? 1 : (uint32_t)(room->offset - joining->since.offset),
+        .since_offset = joining->cache ? 0 : joining->since.offset,
         .since_epoch = room->epoch.text,
         .since_epoch_len = room->epoch.len,
+        .reverse = joining->cache,
     };
     int error = SRL_OK;
 
@@ -286,7 +490,7 @@ static void member_checked(srl__call *call, const srl_broker_result *result)
     }
     if (result->error != SRL_OK && !joining->is_member) { /* nor made one meanwhile */
         srl__joining_refuse(joining, result->error == SRL_ERR_NOT_FOUND ? SRL_REPLY_PERMISSION_DENIED
-                                                                 : srl__reply_code_of(result->error));
+                                                                        : srl__reply_code_of(result->error));
         return;
     }
     joining->is_member = true;
@@ -368,10 +572,15 @@ static void recover(srl__joining *joining)
     bool comparable =
         joining->recover && room->positioned && since->offset <= room->offset &&
         (since->epoch.len == 0 || srl__slice_equal(srl__epoch_slice(&since->epoch), srl__epoch_slice(&room->epoch)));
+    bool has_cache = false;
 
-    if (comparable && since->offset == room->offset) {
+    joining->cache = srl__room_settings(room)->recovery_mode == SRL__RECOVERY_CACHE;
+    has_cache = joining->cache && joining->recover && room->positioned && room->offset > 0;
+    if (comparable && since->offset == room->offset && (!joining->cache || (has_cache && since->epoch.len > 0))) {
         complete(joining, &nothing);
-    } else if (comparable && room->offset - since->offset <= room->relay->settings.max_recovery) {
+    } else if (has_cache) {
+        read_history(joining);
+    } else if (comparable && !joining->cache && room->offset - since->offset <= room->relay->settings.max_recovery) {
         read_history(joining);
     } else {
         complete(joining, NULL);
@@ -418,11 +627,12 @@ static bool keep(srl__joining *joining, srl_frame *frame, uint64_t offset)
 {
     srl_relay *relay = joining->relay;
     void *kept = joining->kept;
+    size_t len = frame != NULL ? frame->len : 0;
 
     if (joining->kept_count > 0 && joining->kept_from + joining->kept_count != offset) {
         return false;
     }
-    if (joining->kept_bytes + frame->len > relay->settings.max_queue_bytes) {
+    if (joining->kept_bytes + len > relay->settings.max_queue_bytes) {
         return false;
     }
     if (joining->kept_count == joining->kept_capacity) {
@@ -435,17 +645,33 @@ static bool keep(srl__joining *joining, srl_frame *frame, uint64_t offset)
     if (joining->kept_count == 0) {
         joining->kept_from = offset;
     }
-    joining->kept[joining->kept_count++] = srl_frame_ref(frame);
-    joining->kept_bytes += frame->len;
+    joining->kept[joining->kept_count++] = frame != NULL ? srl_frame_ref(frame) : NULL;
+    joining->kept_bytes += len;
     return true;
 }
 
-void srl__joinings_keep(srl__room *room, srl_frame *frame, uint64_t offset)
+/* In the form that its session will take; false if it cannot be kept. */
+static bool keep_delivery(srl__joining *joining, srl__delivery *delivery)
+{
+    const srl__terms *terms = joining->terms;
+    bool numeric_id = terms != NULL && terms->numeric_id;
+    srl__form form = terms != NULL && terms->delta ? SRL__FORM_TEXT : SRL__FORM_PLAIN;
+    srl_frame *frame = NULL;
+
+    if ((terms == NULL || srl__delivery_passes(delivery, terms->filter)) &&
+        !srl__delivery_frame(delivery, joining->session->protocol, numeric_id, form, &frame)) {
+        return false;
+    }
+    return keep(joining, frame, delivery->publication->offset);
+}
+
+void srl__joinings_keep(srl__room *room, srl__delivery *delivery)
 {
     for (srl__list *link = room->joinings.next; link != &room->joinings; link = link->next) {
         srl__joining *joining = SRL__CONTAINER(link, srl__joining, link);
+        bool matters = joining->reading && !joining->spoiled && delivery->publication->offset > 0;
 
-        if (joining->reading && !joining->spoiled && offset > 0 && !keep(joining, frame, offset)) {
+        if (matters && !keep_delivery(joining, delivery)) {
             joining->spoiled = true;
             drop_kept(joining);
         }

@@ -3,6 +3,7 @@
 #include <streamrelay/codes.h>
 
 #include "engine/relay.h"
+#include "engine/subscribe.h"
 
 static const srl__slice standard_text = {"", 0};
 
@@ -18,6 +19,7 @@ void srl__keepalive_arm(srl_session *session)
     if (session->state == SRL__SESSION_CONNECTED) {
         due = earlier(due, session->pong_by_ms);
         due = earlier(due, session->expires_ms);
+        due = earlier(due, session->subs_due_ms);
     }
     if (due == SRL__TIMERS_NEVER) {
         srl__alarm_cancel(session->relay, &session->alarm);
@@ -47,8 +49,8 @@ void srl__keepalive_closing(srl_session *session)
 {
     const srl_relay *relay = session->relay;
 
-    session->due_ms = relay->shutting_down ? relay->shutdown_alarm.timer.due_ms
-                                           : relay->now_ms + relay->settings.close_timeout;
+    session->due_ms =
+        relay->shutting_down ? relay->shutdown_alarm.timer.due_ms : relay->now_ms + relay->settings.close_timeout;
     srl__keepalive_arm(session);
 }
 
@@ -60,6 +62,7 @@ static void ping(srl_session *session)
     srl__session_codec(session)->push_ping(srl__session_encode(session));
     srl__session_send_encoded(session);
     session->due_ms = now + settings->ping_interval;
+    session->pinged = 1;
     if (session->answers_pings && session->pong_by_ms == 0) {
         session->pong_by_ms = now + settings->pong_timeout;
     }
@@ -75,6 +78,12 @@ static void connected_due(srl_session *session)
     }
     if (session->pong_by_ms != 0 && session->pong_by_ms <= now) {
         srl__session_disconnect(session, SRL_DISCONNECT_NO_PONG, standard_text);
+        return;
+    }
+    if (session->subs_due_ms != 0 && session->subs_due_ms <= now) {
+        srl__subscriptions_due(session);
+    }
+    if (!srl__session_is_open(session)) {
         return;
     }
     if (session->due_ms != 0 && session->due_ms <= now) {

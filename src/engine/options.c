@@ -22,6 +22,8 @@ typedef enum option_type {
     TYPE_JOIN_LEAVE,
     TYPE_ROOM,
     TYPE_RECOVERY,
+    TYPE_RECOVERY_MODE,
+    TYPE_PUSH,
     TYPE_POSITIONS,
     TYPE_FORMAT
 } option_type;
@@ -46,8 +48,8 @@ static const option table[] = {SRL__RELAY_OPTIONS(RELAY_LINE) SRL__CHANNEL_OPTIO
 
 enum { OPTION_COUNT = sizeof(table) / sizeof(table[0]) };
 
-static const char *const type_names[] = {"text",   "bool",   "number", "bytes",  "duration",
-                                         "choice", "choice", "choice", "choice", "choice"};
+static const char *const type_names[] = {"text",   "bool",   "number", "bytes",  "duration", "choice",
+                                         "choice", "choice", "choice", "choice", "choice",   "choice"};
 
 enum { MAX_WORDS = 4 };
 
@@ -55,6 +57,8 @@ static const char *const choices[][MAX_WORDS] = {
     [TYPE_JOIN_LEAVE] = {"off", "session", "user", "both"},
     [TYPE_ROOM] = {"open", "group", "direct", "personal"},
     [TYPE_RECOVERY] = {"client", "off", "on"},
+    [TYPE_RECOVERY_MODE] = {"stream", "cache"},
+    [TYPE_PUSH] = {"client", "on"},
     [TYPE_POSITIONS] = {"off", "ack", "delivery"},
     [TYPE_FORMAT] = {"any", "object"},
 };

@@ -15,6 +15,10 @@
       "How long a new session may take to connect before it is disconnected with 3502.")                               \
     X(RELAY, DURATION, close_timeout, "5s", 0, SRL__HOUR,                                                              \
       "How long a session that is being disconnected may take to send what waits in its queue.")                       \
+    X(RELAY, DURATION, expired_close_delay, "25s", 0, SRL__HOUR,                                                       \
+      "How long a client that was told when it has to refresh may be late before it is disconnected with 3005.")       \
+    X(RELAY, DURATION, expired_sub_close_delay, "25s", 0, SRL__HOUR,                                                   \
+      "Likewise for a subscription, which is ended with 2501, or with disconnect 3006 if the host made it.")           \
     X(RELAY, BOOL, allow_anonymous, "false", 0, 1,                                                                     \
       "Whether sessions without a user id may connect. Without a connect hook every session is one.")                  \
     X(RELAY, NUMBER, max_sessions, "1000000", 1, UINT32_MAX,                                                           \
@@ -42,6 +46,9 @@
     X(RELAY, NUMBER, max_history_read, "1000", 1, 1000000, "Publications in the answer to one history command.")       \
     X(RELAY, NUMBER, max_recovery, "5000", 1, 1000000,                                                                 \
       "Publications that a subscription may have missed and still be recovered.")                                      \
+    X(RELAY, BYTES, max_recovery_bytes, "16m", 1024, 134217728,                                                        \
+      "Bytes of publications that a reply of Centrifugo's protocol may hold for a subscription that is recovered. "    \
+      "What the native protocol recovers has to fit into max_queue_bytes.")                                            \
     X(RELAY, NUMBER, max_presence_users, "1000", 0, 1000000,                                                           \
       "Users listed in the answer to one presence command; the counts are always of all.")                             \
     X(RELAY, NUMBER, max_posted, "65536", 1, UINT32_MAX,                                                               \
@@ -81,6 +88,21 @@
       "that the channel is named after; personal: the user whose id follows the namespace's prefix.")                  \
     X(CHANNEL, RECOVERY, recovery, "client", 0, SRL__RECOVERY_ON,                                                      \
       "Whether a subscription is recovered: when the client asks for it, never, or whenever it names a position.")     \
+    X(CHANNEL, RECOVERY, positioning, "client", 0, SRL__RECOVERY_ON,                                                   \
+      "Whether a subscription by Centrifugo's protocol without recovery is ended (2500) when publications for it may " \
+      "have been lost: when the client asks for it, never, or always.")                                                \
+    X(CHANNEL, RECOVERY_MODE, recovery_mode, "stream", 0, SRL__RECOVERY_CACHE,                                         \
+      "What recovery brings: all publications that were missed, or only the newest one there is.")                     \
+    X(CHANNEL, BOOL, cache_on_subscribe, "false", 0, 1,                                                                \
+      "With recovery_mode cache: whether every subscription begins with the newest publication.")                      \
+    X(CHANNEL, PUSH, push_join_leave, "client", 0, SRL__PUSH_ON,                                                       \
+      "Whether clients of Centrifugo's protocol are told of joins and leaves if they ask for it, or all of them.")     \
+    X(CHANNEL, BOOL, delta, "false", 0, 1,                                                                             \
+      "Whether clients of Centrifugo's protocol may have publications as patches of the one before.")                  \
+    X(CHANNEL, BOOL, tags_filter, "false", 0, 1,                                                                       \
+      "Whether clients of Centrifugo's protocol may filter publications by their tags. Else: error 107.")              \
+    X(CHANNEL, BOOL, compaction, "false", 0, 1,                                                                        \
+      "Whether clients of Centrifugo's protocol that can are sent a number for the channel's name.")                   \
     X(CHANNEL, POSITIONS, positions, "off", 0, SRL__POSITIONS_DELIVERY,                                                \
       "Whether the broker keeps how far each user has come, and what moves it: the client's ack, or delivery.")        \
     X(CHANNEL, DURATION, position_ttl, "30d", 0, 3650 * SRL__DAY,                                                      \

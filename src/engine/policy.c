@@ -197,7 +197,7 @@ static bool may_stay(srl_session *session, srl__subscription *subscription)
     if (subscription->live) {
         bool is_told = srl__policy_permits(session, srl__room_name(room), SRL_PERM_JOIN_LEAVE, has_hook);
 
-        srl__room_set_quiet(room, subscription, !is_told);
+        srl__room_set_quiet(room, subscription, !is_told || subscription->incurious);
     }
     return srl__policy_permits(session, srl__room_name(room), SRL_PERM_SUBSCRIBE, has_hook);
 }

@@ -6,6 +6,7 @@
 #include "engine/direct.h"
 #include "engine/relay.h"
 #include "engine/rooms.h"
+#include "engine/terms.h"
 #include "engine/waiting_command.h"
 
 /* Of an idempotency key, with whose it is; longer than any user id may be. */
@@ -99,6 +100,19 @@ static void published(srl__call *call, const srl_broker_result *result)
     srl__waiting_command_free(command);
 }
 
+/* What the sender's subscription shows of it, if it has one there. */
+static void add_channel_info(srl_session *session, srl__slice channel, srl_publication *publication)
+{
+    srl__room *room = session->specials > 0 ? srl__room_find(session->relay, channel) : NULL;
+    srl__subscription *subscription = room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
+    const srl__terms *terms = subscription != NULL ? srl__terms_of(subscription) : NULL;
+
+    if (terms != NULL) {
+        publication->channel_info = terms->info.data;
+        publication->channel_info_len = terms->info.len;
+    }
+}
+
 void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data, srl__slice key)
 {
     srl_relay *relay = session->relay;
@@ -119,6 +133,7 @@ void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data
         publication.key = own_key.data;
         publication.key_len = own_key.len;
     }
+    add_channel_info(session, to->channel, &publication);
     publication.data = data.data;
     publication.data_len = data.len;
     publication.time_ms = srl__relay_wall_ms(relay);

@@ -127,12 +127,15 @@ static void relay_free(srl_relay *relay)
 
     srl__rooms_free(relay);
     srl__map_free(&relay->users);
+    srl__map_free(&relay->emulated);
     srl__namespaces_free(&relay->namespaces);
     srl__queue_pool_free(relay);
     srl__snapshot_free(relay);
     srl__free(&alloc, relay->touched.sessions, relay->touched.capacity * sizeof(*relay->touched.sessions));
     srl__buf_free(&relay->encoded);
     srl__buf_free(&relay->scratch);
+    srl__buf_free(&relay->list);
+    srl__buf_free(&relay->patch);
     srl__events_free(relay);
     srl__policy_release(relay);
     srl__posts_free(relay);
@@ -308,6 +311,8 @@ static void init_members(srl_relay *relay, const srl_options *options)
     srl__events_init(relay);
     srl__buf_init(&relay->encoded, &relay->alloc, MAX_ENCODED);
     srl__buf_init(&relay->scratch, &relay->alloc, MAX_ENCODED);
+    srl__buf_init(&relay->list, &relay->alloc, MAX_ENCODED);
+    srl__buf_init(&relay->patch, &relay->alloc, MAX_ENCODED);
     srl__posts_init(relay);
 }
 
@@ -326,7 +331,7 @@ static int attach(srl_relay *relay, srl_broker *given)
 
 static int start(srl_relay *relay, srl_broker *broker)
 {
-    uint64_t seeds[3];
+    uint64_t seeds[4];
     uint8_t id[16];
     int error = SRL_OK;
 
@@ -337,6 +342,7 @@ static int start(srl_relay *relay, srl_broker *broker)
     srl__uuid_write(id, relay->node_id);
     srl__map_init(&relay->rooms, &relay->alloc, seeds[0]);
     srl__map_init(&relay->users, &relay->alloc, seeds[1]);
+    srl__map_init(&relay->emulated, &relay->alloc, seeds[3]);
     srl__namespaces_init(&relay->namespaces, &relay->alloc, seeds[2], &relay->settings.channel);
     error = srl__poller_create(&relay->alloc, &relay->poller);
     relay->node.poller = relay->poller;

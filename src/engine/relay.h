@@ -87,6 +87,7 @@ struct srl_relay {
 
     srl__map rooms;
     srl__map users;
+    srl__map emulated; /* sessions by their secret id */
     srl__list sessions;
     uint32_t session_count; /* not freed yet */
     uint32_t open_sessions; /* whose transport is not closed yet */
@@ -100,12 +101,15 @@ struct srl_relay {
 
     srl__buf encoded; /* one message on its way into a frame */
     srl__buf scratch; /* unescaped strings of the command in hand */
+    srl__buf list;    /* publications on their way into a reply */
+    srl__buf patch;   /* what makes a publication of the one before it */
 
     srl_shutdown_fn shutdown_done;
     void *shutdown_user;
     srl__alarm shutdown_alarm;
 
-    uint32_t live_rooms; /* with at least one subscriber */
+    uint64_t last_numeric_id; /* given to a room */
+    uint32_t live_rooms;      /* with at least one subscriber */
     uint64_t subscriptions;
     uint64_t publications;
     uint64_t deliveries;

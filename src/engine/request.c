@@ -6,9 +6,11 @@
 #include <streamrelay/error.h>
 
 #include "base/utf8.h"
+#include "engine/connecting.h"
 #include "engine/input.h"
 #include "engine/policy.h"
 #include "engine/publish.h"
+#include "engine/reading.h"
 #include "engine/relay.h"
 
 typedef struct owned_text {
@@ -21,19 +23,27 @@ struct srl_request {
     srl_session *session; /* NULL: cancelled */
     int kind;
     uint64_t id;
-    srl__subscribe_wish wish; /* subscribe */
-    bool answers_pings;       /* connect */
-    uint64_t ttl_ms;          /* connect */
-    owned_text user;          /* set by the host, like the next two */
+    srl__command_type command;
+    srl__subscribe_wish wish;       /* subscribe */
+    srl__history_wish history;      /* history */
+    srl__server_sub *subscriptions; /* connect */
+    bool answers_pings;             /* connect */
+    bool refreshed_by_host;         /* connect, subscribe */
+    uint64_t ttl_ms;
+    owned_text user; /* set by the host, like the next two */
     owned_text info;
     owned_text reply_data;
     srl__grant *roles;
     uint32_t role_count;
-    srl__slice channel; /* these five are in the block's tail */
+    srl__slice channel; /* these are in the block's tail */
     srl__slice token;
     srl__slice method;
     srl__slice data;
     srl__slice key; /* publish */
+    srl__slice name;
+    srl__slice version;
+    srl__slice headers;
+    srl__slice held;
     size_t size; /* of the block */
 };
 
@@ -49,11 +59,15 @@ static srl__slice copy_text(char **at, srl__slice text)
     return copy;
 }
 
+/* In a request's tail, each with a zero behind it. */
+enum { TEXTS = 9 };
+
 static srl_request *request_create(srl_session *session, int kind, const srl__command *command)
 {
     srl_relay *relay = session->relay;
     size_t size = sizeof(srl_request) + command->channel.len + command->token.len + command->method.len +
-                  command->data.len + command->key.len + 5;
+                  command->data.len + command->key.len + command->name.len + command->version.len +
+                  command->headers.len + command->held.len + TEXTS;
     srl_request *request = srl__alloc_zeroed(&relay->alloc, size);
     char *at = NULL;
 
@@ -72,7 +86,12 @@ static srl_request *request_create(srl_session *session, int kind, const srl__co
     request->method = copy_text(&at, command->method);
     request->data = copy_text(&at, command->data);
     request->key = copy_text(&at, command->key);
-    srl__subscribe_wish_of(command, &request->wish);
+    request->name = copy_text(&at, command->name);
+    request->version = copy_text(&at, command->version);
+    request->headers = copy_text(&at, command->headers);
+    request->held = copy_text(&at, command->held);
+    request->command = command->type;
+    request->history = srl__history_wish_of(command);
     return request;
 }
 
@@ -100,30 +119,26 @@ static void request_free(srl_request *request)
     text_free(relay, &request->info);
     text_free(relay, &request->reply_data);
     roles_free(request);
+    srl__wish_clear(relay, &request->wish);
+    srl__server_subs_free(relay, &request->subscriptions);
     srl__free(&relay->alloc, request, request->size);
     srl__relay_drop_handle(relay);
 }
 
-static srl__command_type command_of(const srl_request *request)
-{
-    switch (request->kind) {
-    case SRL_REQUEST_CONNECT:
-        return SRL__COMMAND_CONNECT;
-    case SRL_REQUEST_SUBSCRIBE:
-        return SRL__COMMAND_SUBSCRIBE;
-    case SRL_REQUEST_RPC:
-        return SRL__COMMAND_RPC;
-    default:
-        return SRL__COMMAND_PUBLISH;
-    }
-}
-
 static srl__reply_to reply_to(const srl_request *request)
 {
-    return (srl__reply_to){request->id, command_of(request), request->channel};
+    return (srl__reply_to){request->id, request->command, request->channel};
 }
 
 void srl__request_ask(srl_session *session, srl__hook hook, int kind, const srl__command *command)
+{
+    srl__subscribe_wish none = {0};
+
+    srl__request_ask_with(session, hook, kind, command, &none);
+}
+
+void srl__request_ask_with(srl_session *session, srl__hook hook, int kind, const srl__command *command,
+                           srl__subscribe_wish *wish)
 {
     srl_relay *relay = session->relay;
     srl_request *request = request_create(session, kind, command);
@@ -131,9 +146,11 @@ void srl__request_ask(srl_session *session, srl__hook hook, int kind, const srl_
     if (request == NULL) {
         srl__reply_to to = {command->id, command->type, command->channel};
 
+        srl__wish_clear(relay, wish);
         srl__session_reply_error(session, &to, SRL_REPLY_INTERNAL, srl__slice_of("", 0));
         return;
     }
+    request->wish = *wish;
     relay->handles++;
     session->request = request;
     hook(request, relay->hooks_user);
@@ -181,15 +198,71 @@ static void answer_rpc(srl_session *session, const srl__reply_to *to, srl__slice
     srl__session_send_encoded(session);
 }
 
+static void move_text(srl__owned *to, owned_text *from)
+{
+    *to = (srl__owned){from->data, from->len};
+    *from = (owned_text){NULL, 0};
+}
+
 /* What the policy permitted when the host was asked may be forbidden by now. */
 static void grant_subscription(srl_request *request, srl_session *session, const srl__reply_to *to)
 {
-    if (srl__policy_permits(session, request->channel, SRL_PERM_SUBSCRIBE, true)) {
-        srl__subscribe(session, request->channel, &request->wish);
+    if (!srl__policy_permits(session, request->channel, SRL_PERM_SUBSCRIBE, true)) {
+        srl__policy_revoke(session, request->channel);
+        srl__session_reply_error(session, to, SRL_REPLY_PERMISSION_DENIED, srl__slice_of("", 0));
         return;
     }
-    srl__policy_revoke(session, request->channel);
-    srl__session_reply_error(session, to, SRL_REPLY_PERMISSION_DENIED, srl__slice_of("", 0));
+    move_text(&request->wish.info, &request->info);
+    move_text(&request->wish.data, &request->reply_data);
+    request->wish.ttl_ms = request->ttl_ms;
+    request->wish.refreshed_by_host = request->refreshed_by_host;
+    srl__subscribe(session, request->channel, &request->wish);
+}
+
+static void grant_connect(srl_request *request, srl_session *session, const srl__reply_to *to)
+{
+    srl__acceptance acceptance = {
+        .user_id = slice_of(&request->user),
+        .info = slice_of(&request->info),
+        .data = slice_of(&request->reply_data),
+        .ttl_ms = request->ttl_ms,
+        .refreshed_by_host = request->refreshed_by_host,
+        .subs = request->subscriptions,
+        .held = request->held,
+    };
+
+    session->answers_pings = request->answers_pings;
+    srl__session_accept(session, to, &acceptance);
+    if (session->state != SRL__SESSION_CONNECTED) {
+        srl__policy_revoke(session, request->channel); /* another try gets roles of its own */
+    }
+}
+
+static void reply_refreshed(srl_session *session, const srl__reply_to *to, uint64_t ttl_ms)
+{
+    srl__session_codec(session)->reply_refresh(srl__session_encode(session), to, ttl_ms);
+    srl__session_send_encoded(session);
+}
+
+static void grant_refresh(srl_request *request, srl_session *session, const srl__reply_to *to)
+{
+    srl__session_ends_in(session, request->ttl_ms);
+    reply_refreshed(session, to, request->ttl_ms);
+}
+
+/* The subscription may be gone by now. */
+static void grant_sub_refresh(srl_request *request, srl_session *session, const srl__reply_to *to)
+{
+    srl__room *room = srl__room_find(session->relay, request->channel);
+    srl__subscription *subscription = room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
+    srl__terms *terms = subscription != NULL && subscription->live ? srl__terms_of(subscription) : NULL;
+
+    if (terms == NULL) {
+        srl__session_reply_error(session, to, SRL_REPLY_PERMISSION_DENIED, srl__slice_of("", 0));
+        return;
+    }
+    srl__subscription_ends_in(session, terms, request->ttl_ms);
+    reply_refreshed(session, to, request->ttl_ms);
 }
 
 static void grant(srl_request *request, srl_session *session)
@@ -203,18 +276,27 @@ static void grant(srl_request *request, srl_session *session)
     }
     switch (request->kind) {
     case SRL_REQUEST_CONNECT:
-        session->answers_pings = request->answers_pings;
-        srl__session_accept(session, &to, slice_of(&request->user), slice_of(&request->info),
-                            slice_of(&request->reply_data), request->ttl_ms);
-        if (session->state != SRL__SESSION_CONNECTED) {
-            srl__policy_revoke(session, request->channel); /* another try gets roles of its own */
-        }
+        grant_connect(request, session, &to);
         break;
     case SRL_REQUEST_RPC:
         answer_rpc(session, &to, slice_of(&request->reply_data));
         break;
     case SRL_REQUEST_SUBSCRIBE:
         grant_subscription(request, session, &to);
+        break;
+    case SRL_REQUEST_REFRESH:
+        grant_refresh(request, session, &to);
+        break;
+    case SRL_REQUEST_SUB_REFRESH:
+        grant_sub_refresh(request, session, &to);
+        break;
+    case SRL_REQUEST_PRESENCE:
+        srl__read_presence(session, &to);
+        break;
+    case SRL_REQUEST_HISTORY:
+        srl__read_history(session, &to, &request->history);
+        break;
+    case SRL_REQUEST_MESSAGE:
         break;
     default:
         srl__publish(session, &to, request->reply_data.data != NULL ? slice_of(&request->reply_data) : request->data,
@@ -245,7 +327,7 @@ int srl_request_reject(srl_request *request, uint32_t code, const char *message,
 
     srl__relay_enter(relay);
     session = conclude(request);
-    if (session != NULL) {
+    if (session != NULL && request->kind != SRL_REQUEST_MESSAGE) {
         srl__reply_to to = reply_to(request);
 
         srl__session_reply_error(session, &to, code != 0 ? code : SRL_REPLY_PERMISSION_DENIED,
@@ -318,7 +400,7 @@ int srl_request_set_user(srl_request *request, const char *user_id, size_t user_
 
 int srl_request_set_info(srl_request *request, const char *json, size_t json_len)
 {
-    if (request->kind != SRL_REQUEST_CONNECT) {
+    if (request->kind != SRL_REQUEST_CONNECT && request->kind != SRL_REQUEST_SUBSCRIBE) {
         return SRL_ERR_STATE;
     }
     if (json_len > request->relay->settings.max_info_bytes) {
@@ -329,7 +411,7 @@ int srl_request_set_info(srl_request *request, const char *json, size_t json_len
 
 int srl_request_set_data(srl_request *request, const char *json, size_t json_len)
 {
-    if (request->kind == SRL_REQUEST_SUBSCRIBE) {
+    if (request->kind > SRL_REQUEST_RPC) {
         return SRL_ERR_STATE;
     }
     if (json_len > request->relay->settings.max_message_bytes) {
@@ -365,11 +447,30 @@ int srl_request_add_role(srl_request *request, const char *role, size_t role_len
 
 int srl_request_set_expiry(srl_request *request, uint64_t ttl_ms)
 {
-    if (request->kind != SRL_REQUEST_CONNECT) {
+    if (request->kind != SRL_REQUEST_CONNECT && request->kind != SRL_REQUEST_SUBSCRIBE &&
+        request->kind != SRL_REQUEST_REFRESH && request->kind != SRL_REQUEST_SUB_REFRESH) {
         return SRL_ERR_STATE;
     }
     request->ttl_ms = ttl_ms;
     return SRL_OK;
+}
+
+int srl_request_set_refreshed_by_host(srl_request *request)
+{
+    if (request->kind != SRL_REQUEST_CONNECT && request->kind != SRL_REQUEST_SUBSCRIBE) {
+        return SRL_ERR_STATE;
+    }
+    request->refreshed_by_host = true;
+    return SRL_OK;
+}
+
+int srl_request_add_subscription(srl_request *request, const char *channel, size_t channel_len,
+                                 const srl_subscription *options)
+{
+    if (request->kind != SRL_REQUEST_CONNECT) {
+        return SRL_ERR_STATE;
+    }
+    return srl__server_sub_add(request->relay, &request->subscriptions, srl__slice_of(channel, channel_len), options);
 }
 
 int srl_request_kind(const srl_request *request)
@@ -412,4 +513,22 @@ const char *srl_request_data(const srl_request *request, size_t *len)
 {
     *len = request->data.len;
     return request->data.data;
+}
+
+const char *srl_request_client_name(const srl_request *request, size_t *len)
+{
+    *len = request->name.len;
+    return request->name.data;
+}
+
+const char *srl_request_client_version(const srl_request *request, size_t *len)
+{
+    *len = request->version.len;
+    return request->version.data;
+}
+
+const char *srl_request_headers(const srl_request *request, size_t *len)
+{
+    *len = request->headers.len;
+    return request->headers.data;
 }

@@ -3,11 +3,13 @@
 #include <streamrelay/codes.h>
 #include <streamrelay/error.h>
 
+#include "engine/delivery.h"
 #include "engine/joining.h"
 #include "engine/relay.h"
 #include "engine/room_check.h"
 #include "engine/session.h"
 #include "engine/subscribe.h"
+#include "engine/terms.h"
 
 bool srl__epoch_set(srl__epoch *epoch, srl__slice text)
 {
@@ -218,17 +220,42 @@ void srl__room_left(srl__room *room)
     }
 }
 
-void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription)
+/* Whether publications take another form for a member than for most. */
+static bool is_odd(const srl__room *room, const srl_session *session, const srl__subscription *subscription)
+{
+    return session->protocol != room->codec || srl__terms_change_form(srl__terms_of(subscription));
+}
+
+/* The last member that was not odd has gone: perhaps the others have something in common. */
+static void find_common_form(srl__room *room)
+{
+    room->odd_count = 0;
+    room->codec = room->members[0]->protocol;
+    for (uint32_t i = 0; i < room->member_count; i++) {
+        srl_session *session = room->members[i];
+
+        room->odd_count += is_odd(room, session, srl__subscriptions_find(&session->subscriptions, room));
+    }
+}
+
+void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription, srl__terms *terms)
 {
     srl__fanout_flush(room);
     subscription->place = room->member_count;
     subscription->live = 1;
     subscription->is.attendance = NULL;
+    if (terms != NULL) {
+        subscription->is.terms = terms;
+        subscription->special = 1;
+        session->specials++;
+    }
     srl__room_plan_check(room);
     if (room->member_count == 0) {
         room->relay->live_rooms++;
+        room->codec = session->protocol;
         tell_of(room, SRL_EVENT_ROOM_CREATED);
     }
+    room->odd_count += is_odd(room, session, subscription);
     room->members[room->member_count++] = session;
     room->relay->subscriptions++;
 }
@@ -239,33 +266,22 @@ void srl__room_remove_member(srl__room *room, srl_session *session, srl__subscri
 
     srl__fanout_flush(room);
     srl__room_set_quiet(room, subscription, false);
+    room->odd_count -= is_odd(room, session, subscription);
     last = room->members[--room->member_count];
     room->relay->subscriptions--;
     if (last != session) {
         room->members[subscription->place] = last;
         srl__subscriptions_find(&last->subscriptions, room)->place = subscription->place;
     }
+    session->specials -= subscription->special;
     subscription->live = 0;
-}
-
-/* Encode one event for the codec of a room's sessions; NULL when out of memory. */
-static srl_frame *encode(srl__room *room, const srl__codec *codec, int kind, const srl_publication *publication,
-                         srl__slice epoch)
-{
-    srl__buf *out = &room->relay->encoded;
-
-    srl__buf_reset(out);
-    if (kind == SRL_MESSAGE_JOIN) {
-        codec->push_join(out, srl__room_name(room), publication);
-    } else if (kind == SRL_MESSAGE_LEAVE) {
-        codec->push_leave(out, srl__room_name(room), publication);
-    } else {
-        codec->push_publication(out, srl__room_name(room), publication, epoch);
+    subscription->special = 0;
+    if (room->member_count > 0 && room->odd_count == room->member_count) {
+        find_common_form(room);
     }
-    return out->error == 0 ? srl__frame_create(&room->relay->alloc, srl__slice_of(out->data, out->len)) : NULL;
 }
 
-static void doom_members(srl__room *room)
+void srl__room_doom_members(srl__room *room)
 {
     for (uint32_t i = 0; i < room->member_count; i++) {
         srl__session_doom(room->members[i], SRL_DISCONNECT_INSUFFICIENT_STATE);
@@ -280,50 +296,81 @@ void srl__room_set_quiet(srl__room *room, srl__subscription *subscription, bool 
     }
 }
 
-/* Joins and leaves where not everybody may be told. */
-static void send_to_the_told(srl__room *room, srl_frame *frame)
+static bool is_publication(int kind)
 {
-    srl__fanout_flush(room);
-    for (uint32_t i = 0; i < room->member_count; i++) {
-        srl_session *session = room->members[i];
-
-        if (!srl__subscriptions_find(&session->subscriptions, room)->quiet) {
-            srl__session_send(session, srl_frame_ref(frame));
-        }
-    }
+    return kind == SRL_MESSAGE_PUBLICATION || kind == SRL_MESSAGE_TRANSIENT;
 }
 
-static void send_to_all(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
+/* Encode one event for the format of a room's members; NULL when out of memory. */
+static srl_frame *encode(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
 {
-    srl_frame *frame = NULL;
+    const srl__codec *codec = srl__codecs[room->codec];
+    srl__buf *out = &room->relay->encoded;
 
-    if (room->member_count == 0 && room->joining_count == 0) {
-        return;
+    srl__buf_reset(out);
+    if (kind == SRL_MESSAGE_JOIN) {
+        codec->push_join(out, srl__room_name(room), publication);
+    } else if (kind == SRL_MESSAGE_LEAVE) {
+        codec->push_leave(out, srl__room_name(room), publication);
+    } else {
+        codec->push_publication(out, srl__room_name(room), publication, epoch);
     }
-    frame = encode(room, &srl__codec_native, kind, publication, epoch);
+    return out->error == 0 ? srl__frame_create(&room->relay->alloc, srl__slice_of(out->data, out->len)) : NULL;
+}
+
+/* The usual case: nobody is on the way in, and all members get the same. */
+static void send_alike(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
+{
+    srl_frame *frame = encode(room, kind, publication, epoch);
+
     if (frame == NULL) {
-        doom_members(room);
-        srl__joinings_spoil(room);
+        srl__room_doom_members(room);
         return;
     }
     frame->offset = publication->offset;
     frame->origin = room;
-    if (kind != SRL_MESSAGE_PUBLICATION && room->quiet_count > 0) {
-        send_to_the_told(room, frame);
-    } else if (!srl__fanout_add(room, frame)) {
-        doom_members(room);
-    }
-    if (kind == SRL_MESSAGE_PUBLICATION && room->joining_count > 0) {
-        srl__joinings_keep(room, frame, publication->offset);
+    if (frame->len > 0 && !srl__fanout_add(room, frame)) {
+        srl__room_doom_members(room);
     }
     srl_frame_unref(frame);
+}
+
+static void send_to_all(srl__room *room, int kind, const srl_publication *publication, srl__slice epoch)
+{
+    bool differ = room->odd_count > 0 || room->joining_count > 0 || room->base != NULL ||
+                  (room->quiet_count > 0 && !is_publication(kind));
+
+    if (differ) {
+        srl__delivery_spread(room, kind, publication, epoch);
+    } else if (room->member_count > 0) {
+        send_alike(room, kind, publication, epoch);
+    }
+}
+
+/* A subscription that the server made cannot be made again by the client, so that some formats end the session. */
+static void lose_place(srl__room *room, srl_session *session)
+{
+    srl__subscription *subscription = srl__subscriptions_find(&session->subscriptions, room);
+    bool insistent = (srl__session_codec(session)->traits & SRL__CODEC_INSISTENT) != 0;
+
+    if (subscription->loose) {
+        return;
+    }
+    if (subscription->by_server && insistent) {
+        srl__session_disconnect(session, SRL_DISCONNECT_INSUFFICIENT_STATE, srl__slice_of("", 0));
+    } else {
+        (void)srl__unsubscribe(session, room, SRL_UNSUBSCRIBE_INSUFFICIENT_STATE);
+    }
 }
 
 void srl__room_start_anew(srl__room *room)
 {
     srl__joinings_spoil(room);
-    while (room->member_count > 0) {
-        srl__unsubscribe(room->members[room->member_count - 1], room, SRL_UNSUBSCRIBE_INSUFFICIENT_STATE);
+    srl__base_forget(room);
+    for (uint32_t left = room->member_count; left > 0; left--) {
+        if (left <= room->member_count) {
+            lose_place(room, room->members[left - 1]);
+        }
     }
 }
 
@@ -344,7 +391,7 @@ void srl__room_deliver(srl__room *room, int kind, const srl_publication *publica
     bool continues = true;
 
     if (kind != SRL_MESSAGE_PUBLICATION || publication->offset == 0) {
-        room->relay->publications += kind == SRL_MESSAGE_PUBLICATION;
+        room->relay->publications += is_publication(kind);
         send_to_all(room, kind, publication, new_epoch);
         return;
     }

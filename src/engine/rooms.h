@@ -29,13 +29,15 @@ struct srl__room {
     uint32_t member_count;
     uint32_t member_capacity;
     uint32_t joining_count;
-    uint32_t quiet_count; /* members that may not be told of joins and leaves */
+    uint32_t quiet_count; /* members that are not told of joins and leaves */
+    uint32_t odd_count;   /* members whose publications take another form than that of `codec` */
     uint32_t pins;        /* reasons to keep the memory */
     uint8_t open;         /* the broker delivers */
     uint8_t positioned;   /* offset and epoch are known: the channel has history */
     uint8_t closed;       /* out of the relay's map */
     uint8_t checking;     /* its position is being compared with the broker's */
     uint8_t behind;       /* it was behind when that was done last */
+    uint8_t codec;        /* the format of the members that are not odd */
     uint16_t refused;     /* reply code, where the broker did not open it */
     srl__epoch epoch;
     uint64_t offset; /* of the last delivered publication */
@@ -45,6 +47,8 @@ struct srl__room {
     srl__call check;
     srl__alarm alarm;        /* with members: next check; without: end of its idle life */
     uint64_t checked_offset; /* where it was at the last check */
+    struct srl__base *base;  /* for members who take patches; NULL: there are none */
+    uint64_t numeric_id;     /* stands for the name in pushes; 0: none yet */
     uint64_t rate_us;        /* rate limit of the channel: when the allowance will be whole again */
     srl_relay *relay;
     const srl__channel_settings *settings;
@@ -73,13 +77,18 @@ void srl__room_unpin(srl__room *room);
 
 /* Room for one more member, so that making it one cannot fail. */
 bool srl__room_reserve(srl__room *room);
-void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription);
+/* With the terms of its subscription, which may be NULL. */
+void srl__room_add_member(srl__room *room, srl_session *session, srl__subscription *subscription, srl__terms *terms);
+/* They are the caller's again. */
 void srl__room_remove_member(srl__room *room, srl_session *session, srl__subscription *subscription);
 /* Behind all that follows from a removal: if it was the last member, that is an event of its own. */
 void srl__room_left(srl__room *room);
 
 /* Whether a member is to be left out when joins and leaves are told. */
 void srl__room_set_quiet(srl__room *room, srl__subscription *subscription, bool quiet);
+
+/* What they were to be sent cannot be made. */
+void srl__room_doom_members(srl__room *room);
 
 /* The members' positions do not continue with what comes next: they have to subscribe again, and recover. */
 void srl__room_start_anew(srl__room *room);

@@ -6,8 +6,10 @@
 #include "base/table.h"
 #include "base/utf8.h"
 #include "base/uuid.h"
-#include "engine/input.h"
+#include "engine/connecting.h"
+#include "engine/emulated.h"
 #include "engine/events.h"
+#include "engine/input.h"
 #include "engine/keepalive.h"
 #include "engine/policy.h"
 #include "engine/relay.h"
@@ -16,12 +18,6 @@
 
 /* What fits into a WebSocket close frame beside the code. */
 enum { MAX_REASON = 123 };
-
-const srl__codec *srl__session_codec(const srl_session *session)
-{
-    (void)session;
-    return &srl__codec_native;
-}
 
 srl__slice srl__session_user(const srl_session *session)
 {
@@ -106,6 +102,22 @@ void srl__session_send_encoded(srl_session *session)
     srl__session_send(session, srl__session_take_encoded(session));
 }
 
+/* How one that cannot ask again is told of a refused connect. */
+static uint32_t disconnect_for(uint32_t reply_code)
+{
+    switch (reply_code) {
+    case SRL_REPLY_TOKEN_EXPIRED:
+    case SRL_REPLY_EXPIRED:
+        return SRL_DISCONNECT_EXPIRED;
+    case SRL_REPLY_TOO_MANY_REQUESTS:
+        return SRL_DISCONNECT_TOO_MANY_REQUESTS;
+    case SRL_REPLY_PERMISSION_DENIED:
+        return SRL_DISCONNECT_PERMISSION_DENIED;
+    default:
+        return SRL_DISCONNECT_INTERNAL;
+    }
+}
+
 void srl__session_reply_error(srl_session *session, const srl__reply_to *to, uint32_t code, srl__slice message)
 {
     const char *standard = srl_reply_code_text(code);
@@ -115,6 +127,13 @@ void srl__session_reply_error(srl_session *session, const srl__reply_to *to, uin
     }
     if (message.len == 0) {
         message = srl__slice_of(standard, strlen(standard));
+    }
+    if (to->type == SRL__COMMAND_CONNECT && srl__session_is_strict(session)) {
+        session->drops_input = 1;
+    }
+    if (session->one_way) {
+        srl__session_disconnect(session, disconnect_for(code), srl__slice_of("", 0));
+        return;
     }
     srl__session_codec(session)->reply_error(srl__session_encode(session), to, code, message);
     srl__session_send_encoded(session);
@@ -155,6 +174,7 @@ static void withdraw(srl_session *session)
     srl__user *user = session->user;
 
     srl__request_cancel(session);
+    srl__connecting_cancel(session);
     if (session->was_connected) {
         srl__slice reason = reason_of(session);
 
@@ -176,15 +196,41 @@ static void user_release(srl_relay *relay, srl__user *user)
     }
 }
 
+static void push_disconnect(srl_session *session)
+{
+    srl__connecting_cancel(session); /* or it would be held */
+    srl__session_codec(session)->push_disconnect(srl__session_encode(session), session->code, reason_of(session),
+                                                 srl_disconnect_reconnects(session->code));
+    srl__session_send_encoded(session);
+}
+
+void srl__session_misbehaved(srl_session *session, srl__slice reason)
+{
+    srl__session_disconnect(session, SRL_DISCONNECT_BAD_REQUEST,
+                            srl__session_is_strict(session) ? srl__slice_of("", 0) : reason);
+}
+
+void srl__session_ends_in(srl_session *session, uint64_t ttl_ms)
+{
+    const srl_relay *relay = session->relay;
+    uint64_t grace_ms = session->refreshes ? relay->settings.expired_close_delay : 0;
+
+    session->expires_ms = 0;
+    if (ttl_ms > 0) {
+        session->expires_ms = srl__relay_after(relay, ttl_ms < UINT64_MAX - grace_ms ? ttl_ms + grace_ms : UINT64_MAX);
+    }
+    srl__keepalive_arm(session);
+}
+
 void srl__session_disconnect(srl_session *session, uint32_t code, srl__slice reason)
 {
     if (!srl__session_is_open(session)) {
         return;
     }
     set_reason(session, code, reason);
-    srl__session_codec(session)->push_disconnect(srl__session_encode(session), session->code, reason_of(session),
-                                                 srl_disconnect_reconnects(session->code));
-    srl__session_send_encoded(session);
+    if (session->emulated != NULL || (srl__session_codec(session)->traits & SRL__CODEC_CLOSE_CODES) == 0) {
+        push_disconnect(session);
+    }
     session->state = SRL__SESSION_CLOSING;
     withdraw(session);
     srl__session_touch(session);
@@ -200,6 +246,7 @@ static void shut(srl_session *session)
     srl__alarm_cancel(relay, &session->alarm);
     srl__outbox_clear(relay, &session->outbox);
     srl__input_free(session);
+    srl__emulated_end(session);
     relay->open_sessions--;
 }
 
@@ -288,90 +335,6 @@ void srl__session_flush(srl_session *session)
     }
 }
 
-static srl__user *user_of(srl_relay *relay, srl__slice id)
-{
-    srl__user *user = srl__map_get(&relay->users, id);
-
-    if (user != NULL) {
-        return user;
-    }
-    user = srl__alloc_zeroed(&relay->alloc, sizeof(*user) + id.len);
-    if (user == NULL) {
-        return NULL;
-    }
-    user->id_len = (uint32_t)id.len;
-    memcpy(user->id, id.data, id.len);
-    srl__list_init(&user->sessions);
-    if (srl__map_add(&relay->users, srl__slice_of(user->id, user->id_len), user) != SRL_OK) {
-        srl__free(&relay->alloc, user, sizeof(*user) + user->id_len);
-        return NULL;
-    }
-    return user;
-}
-
-/* Give the session its identity: 0, a reply code, or a disconnect code. */
-static uint32_t identify(srl_session *session, srl__slice user_id, srl__slice info)
-{
-    srl_relay *relay = session->relay;
-    srl__user *user = NULL;
-    char *shown = NULL;
-
-    if (user_id.len == 0 && !relay->settings.allow_anonymous) {
-        return SRL_REPLY_UNAUTHORIZED;
-    }
-    if (info.len > 0 && (shown = srl__copy_bytes(&relay->alloc, info.data, info.len)) == NULL) {
-        return SRL_REPLY_INTERNAL;
-    }
-    if (user_id.len > 0) {
-        user = user_of(relay, user_id);
-        if (user == NULL || user->session_count >= relay->settings.max_user_sessions) {
-            srl__free_bytes(&relay->alloc, shown, info.len);
-            return user == NULL ? SRL_REPLY_INTERNAL : SRL_DISCONNECT_CONNECTION_LIMIT;
-        }
-        user->refs++;
-        user->session_count++;
-        srl__list_append(&user->sessions, &session->user_link);
-    }
-    session->user = user;
-    session->info = shown;
-    session->info_len = (uint32_t)info.len;
-    return 0;
-}
-
-void srl__session_accept(srl_session *session, const srl__reply_to *to, srl__slice user_id, srl__slice info,
-                         srl__slice data, uint64_t ttl_ms)
-{
-    srl_relay *relay = session->relay;
-    uint32_t refused = identify(session, user_id, info);
-    char client[SRL_CLIENT_ID_LEN + 1];
-    srl__connect_reply reply = {
-        .client = srl__slice_of(client, SRL_CLIENT_ID_LEN),
-        .user = user_id,
-        .data = data,
-        .ping_ms = relay->settings.ping_interval,
-        .expires_ms = ttl_ms,
-        .answers_pings = session->answers_pings && relay->settings.ping_interval > 0,
-    };
-
-    if (refused >= SRL_DISCONNECT_CLOSED) {
-        srl__event(relay, SRL_EVENT_LIMIT_HIT, 0, srl__slice_of("", 0), user_id, SRL__LIT("max_user_sessions"));
-        srl__session_disconnect(session, refused, srl__slice_of("", 0));
-        return;
-    }
-    if (refused != 0) {
-        srl__session_reply_error(session, to, refused, srl__slice_of("", 0));
-        return;
-    }
-    session->state = SRL__SESSION_CONNECTED;
-    session->was_connected = 1;
-    srl__event_of(session, SRL_EVENT_CONNECTED, 0, srl__slice_of("", 0), srl__slice_of("", 0));
-    session->expires_ms = ttl_ms == 0 ? 0 : srl__relay_after(relay, ttl_ms);
-    srl__keepalive_connected(session);
-    srl_session_client_id(session, client);
-    srl__session_codec(session)->reply_connect(srl__session_encode(session), to, &reply);
-    srl__session_send_encoded(session);
-}
-
 void srl__session_pin(srl_session *session)
 {
     session->pins++;
@@ -411,7 +374,15 @@ void srl_transport_init(srl_transport *transport, size_t size)
     srl__table_fill(transport, size, &none, sizeof(none));
 }
 
-static int open_session(srl_relay *relay, const srl_transport *transport, void *user, srl_session **out)
+static uint8_t codec_for(int protocol, uint32_t flags)
+{
+    if (protocol != SRL_PROTOCOL_CENTRIFUGO) {
+        return SRL__CODEC_NATIVE; /* also as long as it is not known */
+    }
+    return (flags & SRL_TRANSPORT_UNIDIRECTIONAL) != 0 ? SRL__CODEC_CENTRIFUGO_PUSHES : SRL__CODEC_CENTRIFUGO;
+}
+
+static int open_session(srl_relay *relay, const srl_transport *transport, int protocol, void *user, srl_session **out)
 {
     srl_session *session = NULL;
 
@@ -435,6 +406,17 @@ static int open_session(srl_relay *relay, const srl_transport *transport, void *
     session->client_id[6] = (uint8_t)(0x40 | (session->client_id[6] & 0x0F)); /* a version 4 UUID */
     session->client_id[8] = (uint8_t)(0x80 | (session->client_id[8] & 0x3F));
     session->relay = relay;
+    session->protocol = codec_for(protocol, transport->flags);
+    session->detects = protocol == SRL_PROTOCOL_DETECT;
+    session->one_way = (transport->flags & SRL_TRANSPORT_UNIDIRECTIONAL) != 0;
+    if ((transport->flags & SRL_TRANSPORT_EMULATED) != 0) {
+        int error = srl__emulated_begin(session);
+
+        if (error != SRL_OK) {
+            srl__free(&relay->alloc, session, sizeof(*session));
+            return error;
+        }
+    }
     session->write = transport->write;
     session->close = transport->close;
     session->user_data = user;
@@ -452,17 +434,28 @@ static int open_session(srl_relay *relay, const srl_transport *transport, void *
     return SRL_OK;
 }
 
+static bool is_usable(const srl_transport *transport, int protocol)
+{
+    const uint32_t known = SRL_TRANSPORT_EMULATED | SRL_TRANSPORT_UNIDIRECTIONAL;
+
+    if (transport->write == NULL || transport->close == NULL || (transport->flags & ~known) != 0 ||
+        transport->reserved != 0 || protocol < SRL_PROTOCOL_NATIVE || protocol > SRL_PROTOCOL_DETECT) {
+        return false;
+    }
+    return (transport->flags & SRL_TRANSPORT_UNIDIRECTIONAL) == 0 || protocol == SRL_PROTOCOL_CENTRIFUGO;
+}
+
 int srl_session_open(srl_relay *relay, const srl_transport *transport, int protocol, void *user, srl_session **out)
 {
     srl_transport taken;
     int error = SRL_ERR_INVALID;
 
-    if (!srl__table_take(&taken, sizeof(taken), transport, sizeof(taken)) || taken.write == NULL ||
-        taken.close == NULL || protocol != SRL_PROTOCOL_NATIVE) {
+    if (!srl__table_take(&taken, sizeof(taken), transport, offsetof(srl_transport, flags)) ||
+        !is_usable(&taken, protocol)) {
         return SRL_ERR_INVALID;
     }
     srl__relay_enter(relay);
-    error = open_session(relay, &taken, user, out);
+    error = open_session(relay, &taken, protocol, user, out);
     srl__relay_leave(relay);
     return error;
 }
@@ -490,7 +483,7 @@ int srl_session_writable(srl_session *session)
     }
     srl__relay_enter(relay);
     relay->pass.writable = relay->pass.writable || relay->pass.writing == session;
-    session->blocked = 0;
+    session->blocked = session->held;
     srl__session_touch(session);
     srl__relay_leave(relay);
     return SRL_OK;
@@ -530,8 +523,11 @@ int srl_session_set_expiry(srl_session *session, uint64_t ttl_ms)
         return srl__session_is_open(session) ? SRL_ERR_STATE : SRL_ERR_CLOSED;
     }
     srl__relay_enter(relay);
-    session->expires_ms = ttl_ms == 0 ? 0 : srl__relay_after(relay, ttl_ms);
-    srl__keepalive_arm(session);
+    srl__session_ends_in(session, ttl_ms);
+    if (srl__session_codec(session)->push_refresh != NULL) {
+        srl__session_codec(session)->push_refresh(srl__session_encode(session), ttl_ms);
+        srl__session_send_encoded(session);
+    }
     srl__relay_leave(relay);
     return SRL_OK;
 }

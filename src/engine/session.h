@@ -32,9 +32,9 @@ struct srl_session {
     uint8_t touched; /* in the relay's list of this turn */
     uint8_t blocked; /* the transport took less than it was given */
     uint8_t state;
-    uint8_t protocol;
-    uint16_t doom; /* disconnect code to apply when the turn ends, 0: none */
-    uint16_t code; /* disconnect code of a closing session */
+    uint8_t protocol; /* an srl__codec_index */
+    uint16_t doom;    /* disconnect code to apply when the turn ends, 0: none */
+    uint16_t code;    /* disconnect code of a closing session */
     int64_t (*write)(srl_session *session, srl_frame *const *frames, size_t count, void *user);
     void *user_data;
     srl__outbox outbox;
@@ -50,11 +50,15 @@ struct srl_session {
     uint32_t pins; /* reasons to keep the memory, beside the host's handle */
 
     srl__subscriptions subscriptions;
-    struct srl__grant *grants; /* roles that the host gave it */
-    srl_request *request;      /* the one that waits for the host, or NULL */
-    srl__buf *input;           /* commands that wait behind it, or NULL */
-    char *reason;              /* of a closing session, NULL: the standard text */
-    srl__list link;            /* in the relay's sessions, later in its dead ones */
+    uint32_t specials;                  /* of them, those with terms */
+    uint64_t subs_due_ms;               /* when one of them ends; 0: none does */
+    struct srl__connecting *connecting; /* the connect reply is being made, or NULL */
+    struct srl__emulated *emulated;     /* what requests find it by, or NULL */
+    struct srl__grant *grants;          /* roles that the host gave it */
+    srl_request *request;               /* the one that waits for the host, or NULL */
+    srl__buf *input;                    /* commands that wait behind it, or NULL */
+    char *reason;                       /* of a closing session, NULL: the standard text */
+    srl__list link;                     /* in the relay's sessions, later in its dead ones */
     srl__list resume_link;
 
     srl__alarm alarm;
@@ -66,8 +70,14 @@ struct srl_session {
     uint8_t reason_len;
     uint8_t was_connected;
     uint8_t answers_pings;
-    uint8_t executing; /* its commands are being worked on further up the stack */
-    uint8_t released;  /* the host gave its handle back */
+    uint8_t pinged;      /* and has not answered yet */
+    uint8_t refreshes;   /* the client was told when its permission ends */
+    uint8_t held;        /* nothing is written before the connect reply */
+    uint8_t detects;     /* the first command tells the format */
+    uint8_t one_way;     /* the client cannot send */
+    uint8_t drops_input; /* what comes behind a refused connect is not worked on */
+    uint8_t executing;   /* its commands are being worked on further up the stack */
+    uint8_t released;    /* the host gave its handle back */
 };
 
 static inline bool srl__session_is_open(const srl_session *session)
@@ -75,7 +85,15 @@ static inline bool srl__session_is_open(const srl_session *session)
     return session->state == SRL__SESSION_NEW || session->state == SRL__SESSION_CONNECTED;
 }
 
-const srl__codec *srl__session_codec(const srl_session *session);
+static inline const srl__codec *srl__session_codec(const srl_session *session)
+{
+    return srl__codecs[session->protocol];
+}
+static inline bool srl__session_is_strict(const srl_session *session)
+{
+    return (srl__session_codec(session)->traits & SRL__CODEC_STRICT) != 0;
+}
+
 srl__slice srl__session_user(const srl_session *session);
 
 /* The session as the sender of a publication, join or leave. `client` is the memory for its id. */
@@ -111,9 +129,11 @@ void srl__session_broken(srl_session *session);
 /* Write what waits and act on the outcome. */
 void srl__session_flush(srl_session *session);
 
-/* What srl_request_accept() does for connect. `to` names the command. */
-void srl__session_accept(srl_session *session, const srl__reply_to *to, srl__slice user_id, srl__slice info,
-                         srl__slice data, uint64_t ttl_ms);
+/* Out of step with the protocol: ended with 3501, and this as reason where the format does not prescribe one. */
+void srl__session_misbehaved(srl_session *session, srl__slice reason);
+
+/* Set when the permission ends; 0: never. */
+void srl__session_ends_in(srl_session *session, uint64_t ttl_ms);
 
 void srl__session_pin(srl_session *session);
 void srl__session_unpin(srl_session *session);

@@ -4,6 +4,8 @@
 #include <streamrelay/error.h>
 
 #include "engine/attendance.h"
+#include "engine/connecting.h"
+#include "engine/keepalive.h"
 #include "engine/policy.h"
 #include "engine/positions.h"
 #include "engine/relay.h"
@@ -11,16 +13,30 @@
 
 static const srl__slice standard_text = {"", 0};
 
-void srl__subscribe_wish_of(const srl__command *command, srl__subscribe_wish *out)
+static uint32_t read_filter(srl_session *session, srl__slice filter, srl__subscribe_wish *out)
 {
-    memset(out, 0, sizeof(*out));
-    out->id = command->id;
-    out->recover = command->recover;
-    out->has_offset = command->has_offset;
-    out->since.offset = command->offset;
-    if (!srl__epoch_set(&out->since.epoch, command->epoch)) {
-        (void)srl__epoch_set(&out->since.epoch, SRL__LIT("?"));
+    int error = srl__session_codec(session)->read_filter(&session->relay->alloc, filter, &out->filter);
+
+    if (error == SRL_OK) {
+        return 0;
     }
+    return error == SRL_ERR_NOMEM ? SRL_REPLY_INTERNAL : SRL_REPLY_BAD_REQUEST;
+}
+
+uint32_t srl__subscribe_read(srl_session *session, const srl__command *command, srl__subscribe_wish *out)
+{
+    const srl__channel_settings *settings = srl__namespaces_find(&session->relay->namespaces, command->channel);
+
+    srl__wish_of_command(command, srl__session_codec(session), out);
+    out->delta = command->delta && settings->delta && command->filter.len == 0; /* patches follow each other */
+    out->numeric_id = command->numeric_id && settings->compaction;
+    if (command->unknown_kind) {
+        return SRL_REPLY_NOT_AVAILABLE;
+    }
+    if (command->filter.len == 0) {
+        return 0;
+    }
+    return settings->tags_filter ? read_filter(session, command->filter, out) : SRL_REPLY_BAD_REQUEST;
 }
 
 uint32_t srl__subscribe_check(srl_session *session, srl__slice channel)
@@ -45,17 +61,20 @@ uint32_t srl__subscribe_check(srl_session *session, srl__slice channel)
 
 static bool wants_recovery(srl__room *room, const srl__subscribe_wish *wish)
 {
-    switch ((srl__recovery)srl__room_settings(room)->recovery) {
+    const srl__channel_settings *settings = srl__room_settings(room);
+    bool from_cache = settings->recovery_mode == SRL__RECOVERY_CACHE && settings->cache_on_subscribe;
+
+    switch ((srl__recovery)settings->recovery) {
     case SRL__RECOVERY_OFF:
         return false;
     case SRL__RECOVERY_ON:
-        return wish->recover || wish->has_offset;
+        return wish->recover || wish->has_offset || from_cache;
     default:
-        return wish->recover;
+        return wish->recover || from_cache;
     }
 }
 
-static srl__joining *join(srl_session *session, srl__room *room, const srl__subscribe_wish *wish)
+static srl__joining *join(srl_session *session, srl__room *room, srl__subscribe_wish *wish)
 {
     const srl_allocator *alloc = &room->relay->alloc;
     srl__subscription *subscription = NULL;
@@ -68,14 +87,14 @@ static srl__joining *join(srl_session *session, srl__room *room, const srl__subs
     if (subscription == NULL) {
         return NULL;
     }
-    joining = srl__joining_create(session, room, wish->id);
+    joining = srl__joining_create(session, room, wish);
     if (joining == NULL) {
         srl__subscriptions_remove(&session->subscriptions, alloc, subscription);
         return NULL;
     }
     subscription->is.joining = joining;
     joining->recover = wants_recovery(room, wish);
-    joining->resume = joining->recover && !wish->has_offset;
+    joining->resume = wish->recover && joining->recover && !wish->has_offset;
     joining->since = wish->since;
     return joining;
 }
@@ -87,7 +106,7 @@ static void refuse(srl_session *session, const srl__reply_to *to, uint32_t code)
     srl__session_reply_error(session, to, code, standard_text);
 }
 
-void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscribe_wish *wish)
+void srl__subscribe(srl_session *session, srl__slice channel, srl__subscribe_wish *wish)
 {
     srl__reply_to to = {wish->id, SRL__COMMAND_SUBSCRIBE, channel};
     srl__room *room = NULL;
@@ -95,16 +114,18 @@ void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscri
     uint32_t refused = srl__subscribe_check(session, channel);
     int error = SRL_OK;
 
-    if (refused != 0) {
-        refuse(session, &to, refused);
-        return;
+    if (refused == 0) {
+        error = srl__room_open(session->relay, channel, &room);
     }
-    error = srl__room_open(session->relay, channel, &room);
     if (error == SRL_ERR_LIMIT) {
         srl__event_limit(session, channel, "max_rooms");
+        refused = SRL_REPLY_LIMIT_EXCEEDED;
+    } else if (error != SRL_OK) {
+        refused = srl__reply_code_of(error);
     }
-    if (error != SRL_OK) {
-        refuse(session, &to, error == SRL_ERR_LIMIT ? SRL_REPLY_LIMIT_EXCEEDED : srl__reply_code_of(error));
+    if (refused != 0) {
+        srl__wish_clear(session->relay, wish);
+        refuse(session, &to, refused);
         return;
     }
     if (room->closed || (joining = join(session, room, wish)) == NULL) {
@@ -112,6 +133,7 @@ void srl__subscribe(srl_session *session, srl__slice channel, const srl__subscri
     } else if (room->open) {
         srl__joining_proceed(joining);
     }
+    srl__wish_clear(session->relay, wish);
     srl__room_unpin(room);
 }
 
@@ -126,56 +148,93 @@ static void let_in(srl_session *session, srl__slice channel)
     }
 }
 
-/* The client does not know what it misses: when memory is short it has to come back. */
-static void cannot_be_put(srl_session *session, srl__slice channel, int error)
+static bool is_in(srl_session *session, srl__slice channel)
 {
+    srl__room *room = srl__room_find(session->relay, channel);
+
+    return room != NULL && srl__subscriptions_find(&session->subscriptions, room) != NULL;
+}
+
+/* Begin for the host, in an open session. What it gives for reply codes is told by an error of error.h. */
+static int begin_for_host(srl_session *session, srl__slice channel, srl__subscribe_wish *wish, bool in_connect)
+{
+    srl__room *room = NULL;
+    srl__joining *joining = NULL;
+    int error = srl__room_open(session->relay, channel, &room);
+
     if (error == SRL_ERR_LIMIT) {
         srl__event_limit(session, channel, "max_rooms");
-    } else if (error == SRL_ERR_NOMEM) {
+    }
+    if (error != SRL_OK) {
+        return error;
+    }
+    joining = room->closed ? NULL : join(session, room, wish);
+    if (joining != NULL) {
+        joining->by_server = true;
+        joining->in_connect = in_connect;
+        if (room->open) {
+            srl__joining_proceed(joining);
+        }
+    } else {
+        error = room->closed ? SRL_ERR_BROKER_DOWN : SRL_ERR_NOMEM;
+    }
+    srl__room_unpin(room);
+    return error;
+}
+
+int srl__subscribe_by_host(srl_session *session, srl__slice channel, srl__subscribe_wish *wish)
+{
+    int error = SRL_OK;
+
+    let_in(session, channel);
+    if (session->state == SRL__SESSION_CONNECTED && !is_in(session, channel)) {
+        wish->join_leave = (srl__session_codec(session)->traits & SRL__CODEC_ASKS_FOR_JOINS) == 0;
+        error =
+            srl__subscribe_check(session, channel) != 0 ? SRL_ERR_LIMIT : begin_for_host(session, channel, wish, false);
+    }
+    srl__wish_clear(session->relay, wish);
+    return error;
+}
+
+void srl__subscribe_in_connect(srl_session *session, srl__slice channel, srl__subscribe_wish *wish)
+{
+    int error = SRL_OK;
+
+    if (srl__subscribe_check(session, channel) != 0) {
+        error = SRL_ERR_LIMIT;
+    } else {
+        error = begin_for_host(session, channel, wish, true);
+    }
+    if (error != SRL_OK) {
+        srl__connecting_failed(session, error == SRL_ERR_LIMIT ? SRL_REPLY_LIMIT_EXCEEDED : SRL_REPLY_INTERNAL);
+    }
+    srl__wish_clear(session->relay, wish);
+}
+
+/* The client does not know what it misses. */
+void srl__subscribe_by_server(srl_session *session, srl__slice channel)
+{
+    srl__subscribe_wish wish;
+
+    (void)srl__wish_of_options(session->relay, NULL, &wish);
+    if (srl__subscribe_by_host(session, channel, &wish) == SRL_ERR_NOMEM) {
         srl__session_doom(session, SRL_DISCONNECT_INSUFFICIENT_STATE);
     }
 }
 
-void srl__subscribe_by_server(srl_session *session, srl__slice channel)
-{
-    srl__subscribe_wish wish = {0};
-    srl__room *room = NULL;
-    srl__joining *joining = NULL;
-    int error = SRL_OK;
-
-    let_in(session, channel);
-    if (session->state != SRL__SESSION_CONNECTED || srl__subscribe_check(session, channel) != 0) {
-        return;
-    }
-    error = srl__room_open(session->relay, channel, &room);
-    if (error != SRL_OK) {
-        cannot_be_put(session, channel, error);
-        return;
-    }
-    joining = room->closed ? NULL : join(session, room, &wish);
-    if (joining != NULL) {
-        joining->by_server = true;
-        if (room->open) {
-            srl__joining_proceed(joining);
-        }
-    } else if (!room->closed) {
-        cannot_be_put(session, channel, SRL_ERR_NOMEM);
-    }
-    srl__room_unpin(room);
-}
-
 static void cancel_joining(srl_session *session, srl__room *room, srl__joining *joining)
 {
-    srl__reply_to to = {joining->id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
-
+    srl__reply_to to = {joining->wish.id, SRL__COMMAND_SUBSCRIBE, srl__room_name(room)};
     bool by_server = joining->by_server;
+    bool in_connect = joining->in_connect;
 
     srl__joining_cancel(joining);
-    if (by_server) {
-        return;
+    if (in_connect) {
+        srl__connecting_done(session);
+    } else if (!by_server) {
+        srl__session_reply_error(session, &to, SRL_REPLY_BAD_REQUEST,
+                                 SRL__LIT("unsubscribed before the subscription was made"));
     }
-    srl__session_reply_error(session, &to, SRL_REPLY_BAD_REQUEST,
-                             SRL__LIT("unsubscribed before the subscription was made"));
 }
 
 bool srl__unsubscribe(srl_session *session, srl__room *room, uint32_t code)
@@ -207,7 +266,8 @@ bool srl__unsubscribe(srl_session *session, srl__room *room, uint32_t code)
         srl__session_send_encoded(session);
     }
     if (was.live) {
-        srl__attendance_end(was.is.attendance);
+        srl__attendance_end(srl__attendance_of(&was));
+        srl__terms_drop(room, srl__terms_of(&was));
         srl__room_left(room);
     }
     srl__room_unpin(room);
@@ -222,4 +282,60 @@ void srl__unsubscribe_all(srl_session *session)
     while ((subscription = srl__subscriptions_any(&session->subscriptions, &hint)) != NULL) {
         (void)srl__unsubscribe(session, subscription->room, 0);
     }
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
+void srl__subscription_ends_in(srl_session *session, srl__terms *terms, uint64_t ttl_ms)
+{
+    const srl_relay *relay = session->relay;
+    uint64_t grace_ms = terms->refreshes ? relay->settings.expired_sub_close_delay : 0;
+
+    terms->expires_ms = 0;
+    if (ttl_ms > 0) {
+        terms->expires_ms = srl__relay_after(relay, ttl_ms < UINT64_MAX - grace_ms ? ttl_ms + grace_ms : UINT64_MAX);
+        session->subs_due_ms = earlier(session->subs_due_ms, terms->expires_ms);
+        srl__keepalive_arm(session);
+    }
+}
+
+/* One that is due, or NULL; *next is when the next one of the others is. */
+static srl__subscription *find_due(srl_session *session, uint64_t *next)
+{
+    srl__subscriptions *table = &session->subscriptions;
+
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        srl__subscription *subscription = &table->slots[i];
+        srl__terms *terms = subscription->room != NULL ? srl__terms_of(subscription) : NULL;
+
+        if (terms == NULL || terms->expires_ms == 0) {
+            continue;
+        }
+        if (terms->expires_ms <= session->relay->now_ms) {
+            return subscription;
+        }
+        *next = earlier(*next, terms->expires_ms);
+    }
+    return NULL;
+}
+
+void srl__subscriptions_due(srl_session *session)
+{
+    srl__subscription *subscription = NULL;
+    uint64_t next = 0;
+
+    while (srl__session_is_open(session) && (subscription = find_due(session, &next)) != NULL) {
+        bool insistent = (srl__session_codec(session)->traits & SRL__CODEC_INSISTENT) != 0;
+
+        if (subscription->by_server && insistent) {
+            srl__session_disconnect(session, SRL_DISCONNECT_SUB_EXPIRED, standard_text);
+        } else {
+            (void)srl__unsubscribe(session, subscription->room, SRL_UNSUBSCRIBE_EXPIRED);
+        }
+        next = 0;
+    }
+    session->subs_due_ms = next;
 }

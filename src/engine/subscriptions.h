@@ -7,17 +7,22 @@
 typedef struct srl__room srl__room;
 typedef struct srl__joining srl__joining;
 typedef struct srl__attendance srl__attendance;
+typedef struct srl__terms srl__terms;
 
 typedef struct srl__subscription {
     srl__room *room; /* NULL: the slot is free */
     union {
         srl__joining *joining;       /* while the subscription is being made */
         srl__attendance *attendance; /* afterwards; NULL where nobody is told */
+        srl__terms *terms;           /* afterwards, if it is special */
     } is;
     uint32_t place; /* index among the room's members, once it is live */
-    uint8_t live;
-    uint8_t quiet;     /* may not be told of joins and leaves */
-    uint8_t by_server; /* the host put it there: permissions are not asked */
+    unsigned live : 1;
+    unsigned quiet : 1;     /* is not told of joins and leaves */
+    unsigned by_server : 1; /* the host put it there: permissions are not asked */
+    unsigned special : 1;   /* has terms */
+    unsigned loose : 1;     /* does not care for publications that were lost */
+    unsigned incurious : 1; /* did not ask for joins and leaves */
 } srl__subscription;
 
 typedef struct srl__subscriptions {

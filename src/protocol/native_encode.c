@@ -118,6 +118,9 @@ static void put_subscription(srl__buf *out, const srl__subscribe_reply *state)
     if (state->has_unread) {
         put_member_u64(out, NEXT("unread"), state->unread);
     }
+    if (state->data.len > 0) {
+        put_member_raw(out, NEXT("data"), state->data);
+    }
 }
 
 static void reply_subscribe(srl__buf *out, const srl__reply_to *to, const srl__subscribe_reply *reply)
@@ -314,8 +317,17 @@ static void push_pong(srl__buf *out)
     PUT(out, "{\"push\":{\"type\":\"pong\"}}");
 }
 
+static void push_message(srl__buf *out, srl__slice data)
+{
+    PUT(out, "{\"push\":{\"type\":\"data\",\"data\":{");
+    put_member_raw(out, MEMBER("data"), data);
+    close_data(out);
+}
+
 const srl__codec srl__codec_native = {
     .name = "native",
+    .separator = {"\n", 1},
+    .take = srl__take_line,
     .decode = srl__native_decode,
     .reply_error = reply_error,
     .reply_empty = reply_empty,
@@ -335,4 +347,5 @@ const srl__codec srl__codec_native = {
     .push_disconnect = push_disconnect,
     .push_ping = push_ping,
     .push_pong = push_pong,
+    .push_message = push_message,
 };

@@ -24,6 +24,11 @@ static void check_request(const char *head, size_t len, const http_request *requ
 {
     check_inside(head, len, request->method, request->method_len);
     check_inside(head, len, request->path, request->path_len);
+    check_inside(head, len, request->query, request->query_len);
+    char value[16];
+    int value_len = http_query_get(request->query, request->query_len, "a", value, sizeof value);
+    REQUIRE(value_len < (int)sizeof value && (value_len < 0 || strlen(value) == (size_t)value_len));
+    REQUIRE(request->has_body == (request->is_chunked || request->content_length > 0));
     REQUIRE(request->method_len > 0 && request->path_len > 0 && request->path[0] == '/');
     REQUIRE(request->header_count <= HTTP_MAX_HEADERS);
     for (size_t i = 0; i < request->header_count; i++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "flat_json.h"
+#include "json_text.h"
 
 /* The text in a block of exactly its size, so that a look behind its end is noticed. */
 static int get_n(const char *json, size_t len, const char *name, char *out, size_t size)
@@ -150,7 +151,7 @@ static void test_room_for_the_value(void **state)
 static void test_writing(void **state)
 {
     char data[64];
-    json_text text = {data, sizeof data, 0, false};
+    json_text text = {.data = data, .size = sizeof data};
     (void)state;
     json_text_add(&text, "{\"a\":");
     json_text_add_string(&text, "\"\\\x01\n\x7f\xc3\xa9", 7);
@@ -165,7 +166,7 @@ static void test_writing_past_the_end(void **state)
     char data[8];
     (void)state;
     for (size_t size = 1; size <= 7; size++) {
-        json_text text = {data, size, 0, false};
+        json_text text = {.data = data, .size = size};
         memset(data, 'x', sizeof data);
         json_text_add_string(&text, "abcd", 4);
         assert_int_equal(text.cut, size < 7);
@@ -182,7 +183,7 @@ static void test_what_is_written_can_be_read(void **state)
     (void)state;
     for (int i = 1; i < 256; i++)
         value[i - 1] = (char)i;
-    json_text text = {data, sizeof data, 0, false};
+    json_text text = {.data = data, .size = sizeof data};
     json_text_add(&text, "{\"a\":");
     json_text_add_string(&text, value, 255);
     json_text_add(&text, "}");

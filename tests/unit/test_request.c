@@ -67,11 +67,11 @@ static void what_a_request_shows(void **state)
     SHOWS(srl_request_data, r, "");
     assert_memory_equal(srl_request_user(r, &len), "ann", 3);
     assert_int_equal(srl_request_set_user(r, "x", 1), SRL_ERR_STATE);
-    assert_int_equal(srl_request_set_info(r, "1", 1), SRL_ERR_STATE);
-    assert_int_equal(srl_request_set_data(r, "1", 1), SRL_ERR_STATE);
-    assert_int_equal(srl_request_set_expiry(r, 1), SRL_ERR_STATE);
+    assert_int_equal(srl_request_set_info(r, "1", 1), SRL_OK);
+    assert_int_equal(srl_request_set_data(r, "[1,\n2]", 6), SRL_OK);
+    assert_int_equal(srl_request_set_expiry(r, 0), SRL_OK);
     assert_int_equal(srl_request_accept(r), SRL_OK);
-    see(c, "*\"id\":2,*\"channel\":\"a/b\",\"data\":*");
+    see(c, "*\"id\":2,*\"channel\":\"a/b\",\"data\":*\"data\":[1, 2]}}}");
 
     test_client_send(c, "{\"id\":3,\"type\":\"publish\",\"channel\":\"a/b\",\"data\":{\"data\":\"x\\ny\"}}");
     r = test_relay_request(&home);

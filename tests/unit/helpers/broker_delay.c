@@ -84,6 +84,8 @@ static srl_publication copy_publication(const srl_publication *from)
     copy.user = copy_text(from->user, from->user_len);
     copy.client = copy_text(from->client, from->client_len);
     copy.info = copy_text(from->info, from->info_len);
+    copy.channel_info = copy_text(from->channel_info, from->channel_info_len);
+    copy.tags = copy_text(from->tags, from->tags_len);
     return copy;
 }
 
@@ -93,6 +95,8 @@ static void free_publication(srl_publication *publication)
     free((void *)(uintptr_t)publication->user);
     free((void *)(uintptr_t)publication->client);
     free((void *)(uintptr_t)publication->info);
+    free((void *)(uintptr_t)publication->channel_info);
+    free((void *)(uintptr_t)publication->tags);
 }
 
 static void copy_epoch(char *to, size_t size, const char *epoch, size_t len)
@@ -108,6 +112,33 @@ static void copy_epoch(char *to, size_t size, const char *epoch, size_t len)
 
 /* ---- results */
 
+static const srl_presence_session *copy_sessions(const srl_presence *from)
+{
+    srl_presence_session *sessions = must(calloc(from->session_count + 1, sizeof(*sessions)));
+
+    for (uint32_t i = 0; i < from->session_count; i++) {
+        const srl_presence_session *session = &from->sessions[i];
+
+        sessions[i] = *session;
+        sessions[i].client = copy_text(session->client, session->client_len);
+        sessions[i].user = copy_text(session->user, session->user_len);
+        sessions[i].info = copy_text(session->info, session->info_len);
+        sessions[i].channel_info = copy_text(session->channel_info, session->channel_info_len);
+    }
+    return sessions;
+}
+
+static void free_sessions(srl_presence *presence)
+{
+    for (uint32_t i = 0; presence->sessions != NULL && i < presence->session_count; i++) {
+        free((void *)(uintptr_t)presence->sessions[i].client);
+        free((void *)(uintptr_t)presence->sessions[i].user);
+        free((void *)(uintptr_t)presence->sessions[i].info);
+        free((void *)(uintptr_t)presence->sessions[i].channel_info);
+    }
+    free((void *)(uintptr_t)presence->sessions);
+}
+
 static void copy_users(delayed_operation *op, const srl_presence *from)
 {
     srl_presence_user *users = must(calloc(from->count + 1, sizeof(*users)));
@@ -119,6 +150,7 @@ static void copy_users(delayed_operation *op, const srl_presence *from)
     }
     op->presence = *from;
     op->presence.users = users;
+    op->presence.sessions = copy_sessions(from);
     op->result.presence = &op->presence;
 }
 
@@ -158,6 +190,7 @@ static void operation_free(delayed_operation *op)
         free((void *)(uintptr_t)op->presence.users[i].info);
     }
     free((void *)(uintptr_t)op->presence.users);
+    free_sessions(&op->presence);
     free_publication(&op->publication);
     free(op);
 }
@@ -176,6 +209,8 @@ static int perform(delayed_operation *op)
         .user_len = op->publication.user_len,
         .info = op->publication.info,
         .info_len = op->publication.info_len,
+        .channel_info = op->publication.channel_info,
+        .channel_info_len = op->publication.channel_info_len,
     };
 
     switch (op->kind) {
@@ -376,6 +411,8 @@ static delayed_operation *member_operation(broker_delay *delay, unsigned kind, c
         .user_len = member->user_len,
         .info = member->info,
         .info_len = member->info_len,
+        .channel_info = member->channel_info,
+        .channel_info_len = member->channel_info_len,
     };
 
     op->publication = copy_publication(&texts);

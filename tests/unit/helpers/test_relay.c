@@ -123,6 +123,11 @@ int test_relay_start(test_relay *home, ...)
     hooks.subscribe = home->hooks & TEST_SUBSCRIBE ? ask : NULL;
     hooks.publish = home->hooks & TEST_PUBLISH ? ask : NULL;
     hooks.rpc = home->hooks & TEST_RPC ? ask : NULL;
+    hooks.refresh = home->hooks & TEST_REFRESH ? ask : NULL;
+    hooks.sub_refresh = home->hooks & TEST_SUB_REFRESH ? ask : NULL;
+    hooks.message = home->hooks & TEST_MESSAGE ? ask : NULL;
+    hooks.presence = home->hooks & TEST_PRESENCE ? ask : NULL;
+    hooks.history = home->hooks & TEST_HISTORY ? ask : NULL;
     hooks.survey = home->survey;
     if (srl_options_set_hooks(home->options, &hooks, home) != SRL_OK) {
         broken("no hooks");
@@ -285,9 +290,10 @@ test_client *test_client_open(test_relay *home)
     srl_transport_init(&transport, sizeof(transport));
     transport.write = transport_write;
     transport.close = transport_close;
+    transport.flags = home->transport;
     client->home = home;
     client->take = SIZE_MAX;
-    if (srl_session_open(home->relay, &transport, SRL_PROTOCOL_NATIVE, client, &client->session) != SRL_OK) {
+    if (srl_session_open(home->relay, &transport, home->protocol, client, &client->session) != SRL_OK) {
         free(client);
         return NULL;
     }

@@ -16,6 +16,9 @@ enum { TEST_RELAY_REQUESTS = 64 };
 /* Bits of test_relay.hooks and test_relay.hold. */
 enum { TEST_CONNECT = 1 << SRL_REQUEST_CONNECT, TEST_SUBSCRIBE = 1 << SRL_REQUEST_SUBSCRIBE };
 enum { TEST_PUBLISH = 1 << SRL_REQUEST_PUBLISH, TEST_RPC = 1 << SRL_REQUEST_RPC };
+enum { TEST_REFRESH = 1 << SRL_REQUEST_REFRESH, TEST_SUB_REFRESH = 1 << SRL_REQUEST_SUB_REFRESH };
+enum { TEST_MESSAGE = 1 << SRL_REQUEST_MESSAGE };
+enum { TEST_PRESENCE = 1 << SRL_REQUEST_PRESENCE, TEST_HISTORY = 1 << SRL_REQUEST_HISTORY };
 
 typedef struct test_client test_client;
 typedef struct test_relay test_relay;
@@ -33,7 +36,9 @@ struct test_relay {
     unsigned request_count;
     unsigned questions; /* asked so far */
     test_client *clients;
-    void *user; /* the test's own */
+    int protocol;        /* of sessions opened from now on; native unless told */
+    uint32_t transport;  /* flags of their transports */
+    void *user;          /* the test's own */
 };
 
 struct test_client {
