@@ -128,8 +128,9 @@ typedef struct srl_broker_result {
     uint32_t total;   /**< directory get and lists: how many there are in all; nodes: how many are alive */
     const char *meta; /**< directory get: JSON, empty if none */
     size_t meta_len;
-    uint32_t is_repeat; /**< publish: 1 if the key was known; offset and epoch are those of the first one */
-    uint32_t reserved;  /**< 0 */
+    uint32_t is_repeat;     /**< publish: 1 if the key was known; offset and epoch are those of the first one */
+    uint32_t reserved;      /**< 0 */
+    const srl_text *epochs; /**< history that follows: which epoch each publication is of; NULL: all of `epoch` */
 } srl_broker_result;
 
 /**

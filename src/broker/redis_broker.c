@@ -49,6 +49,7 @@ static const srl_broker_ops redis_ops = {
     .position_get = srl__redis_position_get,
     .control = srl__redis_control,
     .flush = srl__redis_node_flush,
+    .nodes = srl__redis_nodes,
 };
 
 static bool is_valid(const srl_redis_broker_config *config)

@@ -11,8 +11,9 @@ static bool position_in(const srl_reply *reply, uint32_t at, srl__redis_cursor *
     return text.data != NULL && srl__redis_cursor_read(text, out);
 }
 
-/* The publications behind the first two elements; those that are not ours are left out. */
-static uint32_t read_publications(srl_reply_walk *walk, const srl_reply *reply, srl_publication *out, uint32_t room)
+/* The publications behind the first two elements, and their epochs; those that are not ours are left out. */
+static uint32_t read_publications(srl_reply_walk *walk, const srl_reply *reply, srl_publication *out, srl_text *epochs,
+                                  uint32_t room)
 {
     uint32_t id, bytes;
     uint32_t count = 0;
@@ -21,6 +22,8 @@ static uint32_t read_publications(srl_reply_walk *walk, const srl_reply *reply, 
         srl__redis_frame frame;
         srl__slice text = srl__reply_slice(reply, bytes);
         if (position_in(reply, id, &place) && text.data != NULL && srl__redis_frame_read(text, &frame)) {
+            const char *name = srl__reply_slice(reply, id).data;
+            epochs[count] = (srl_text){name, (size_t)((const char *)memchr(name, '-', SRL__REDIS_CURSOR_TEXT) - name)};
             out[count] = frame.publication;
             out[count++].offset = place.offset;
         }
@@ -34,6 +37,7 @@ static void finish(srl__redis_task *task, const srl_reply *reply)
     srl_broker_result result = {.size = sizeof(result), .epoch = "", .meta = ""};
     char text[SRL__REDIS_CURSOR_TEXT];
     srl_publication *publications = NULL;
+    srl_text *epochs = NULL;
     srl_reply_walk walk;
     srl__redis_cursor tip;
     int64_t is_of_no_use = 1;
@@ -48,11 +52,14 @@ static void finish(srl__redis_task *task, const srl_reply *reply)
     }
     if (room > 0) {
         publications = srl__alloc(alloc, room * sizeof(*publications));
-        if (publications == NULL) {
+        epochs = srl__alloc(alloc, room * sizeof(*epochs));
+        if (publications == NULL || epochs == NULL) {
+            srl__free(alloc, publications, room * sizeof(*publications));
+            srl__free(alloc, epochs, room * sizeof(*epochs));
             srl__redis_task_finish_error(task, SRL_ERR_NOMEM);
             return;
         }
-        result.publication_count = read_publications(&walk, reply, publications, room);
+        result.publication_count = read_publications(&walk, reply, publications, epochs, room);
     }
     srl__slice epoch = srl__redis_epoch_text(tip, text);
     result.error = is_of_no_use != 0 ? SRL_ERR_UNRECOVERABLE : SRL_OK;
@@ -60,7 +67,9 @@ static void finish(srl__redis_task *task, const srl_reply *reply)
     result.epoch = epoch.data;
     result.epoch_len = epoch.len;
     result.publications = publications;
+    result.epochs = epochs;
     srl__redis_task_finish(task, &result);
+    srl__free(alloc, epochs, room * sizeof(*epochs));
     srl__free(alloc, publications, room * sizeof(*publications));
 }
 

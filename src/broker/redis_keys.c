@@ -39,3 +39,14 @@ srl__slice srl__redis_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind 
     srl__buf_append_slice(out, extra);
     return out->error == 0 ? srl__slice_of(out->data, out->len) : srl__slice_of("", 0);
 }
+
+srl__slice srl__redis_key_as(srl__buf *out, srl__slice key, size_t name_len, srl__redis_key_kind kind)
+{
+    srl__buf_reset(out);
+    srl__buf_append_slice(out, key);
+    if (out->error != 0 || key.len < name_len + 2) {
+        return srl__slice_of("", 0);
+    }
+    out->data[key.len - name_len - 2] = (char)kind;
+    return srl__slice_of(out->data, out->len);
+}

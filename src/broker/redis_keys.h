@@ -27,4 +27,7 @@ typedef enum srl__redis_key_kind {
 srl__slice srl__redis_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind kind, srl__slice name,
                           srl__slice extra);
 
+/* The same name, without extra, as another kind's key. */
+srl__slice srl__redis_key_as(srl__buf *out, srl__slice key, size_t name_len, srl__redis_key_kind kind);
+
 #endif

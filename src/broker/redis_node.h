@@ -20,7 +20,7 @@
 #include "redis/client.h"
 #include "redis/pubsub.h"
 
-enum { SRL__NODE_ID_LEN = 16, SRL__REDIS_PREFIX_MAX = 64, SRL__REDIS_HINTS = 1024 };
+enum { SRL__NODE_ID_LEN = 16, SRL__REDIS_PREFIX_MAX = 64, SRL__REDIS_HINTS = 16384, SRL__REDIS_HINT_WAYS = 4 };
 
 /* What is made once and shared by the nodes of all threads: constant after that. */
 typedef struct srl__redis_broker {

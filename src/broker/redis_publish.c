@@ -20,11 +20,26 @@ typedef struct plan {
 
 /* ---- what is known of a channel's stream */
 
+static srl__redis_hint *find_hint(srl__redis_node *node, uint64_t hash, srl__redis_hint **oldest)
+{
+    srl__redis_hint *set = &node->hints[hash % (SRL__REDIS_HINTS / SRL__REDIS_HINT_WAYS) * SRL__REDIS_HINT_WAYS];
+    *oldest = set;
+    for (srl__redis_hint *hint = set; hint < set + SRL__REDIS_HINT_WAYS; hint++) {
+        if (hint->hash == hash) {
+            return hint;
+        }
+        *oldest = hint->ttl_set_ms < (*oldest)->ttl_set_ms ? hint : *oldest;
+    }
+    return NULL;
+}
+
 static srl__redis_hint *hint_of(srl__redis_node *node, srl__slice channel)
 {
+    srl__redis_hint *oldest;
     uint64_t hash = srl__hash_bytes(channel.data, channel.len, node->seed);
-    srl__redis_hint *hint = &node->hints[hash % SRL__REDIS_HINTS];
-    if (hint->hash != hash) {
+    srl__redis_hint *hint = find_hint(node, hash, &oldest);
+    if (hint == NULL) {
+        hint = oldest;
         *hint = (srl__redis_hint){.hash = hash};
     }
     return hint;
@@ -47,13 +62,18 @@ static void plan_epoch(srl__redis_node *node, srl__slice channel, plan *p)
         *hint = (srl__redis_hint){.hash = hint->hash, .is_stored = p->size > 0};
     }
     p->epoch = hint->epoch;
+    if (hint->epoch == 0) {
+        const srl__redis_room *room = srl__map_get(&node->rooms, p->live);
+        p->epoch = room != NULL ? room->cursor.epoch : 0;
+    }
     p->sets_ttl = must_set_ttl(&hint->ttl_set_ms, srl__redis_node_now(node), p->ttl_ms);
 }
 
 static void learn(srl__redis_node *node, uint64_t hash, srl__redis_cursor at)
 {
-    srl__redis_hint *hint = &node->hints[hash % SRL__REDIS_HINTS];
-    if (hint->hash == hash) {
+    srl__redis_hint *oldest;
+    srl__redis_hint *hint = find_hint(node, hash, &oldest);
+    if (hint != NULL) {
         hint->epoch = at.epoch;
     }
 }
@@ -65,7 +85,9 @@ static void published(srl__redis_task *task, int error, const srl_reply *reply)
     srl__redis_node *node = task->node;
     srl__redis_cursor at = {0, 0};
     char text[SRL__REDIS_CURSOR_TEXT];
-    srl_broker_result result = {.size = sizeof(result), .error = error, .epoch = "", .meta = ""};
+    bool is_unknown = error == SRL_ERR_REDIS && srl_reply_error_is(reply, SRL_REPLY_ROOT, "UNKNOWN", 7) != 0;
+    srl_broker_result result = {
+        .size = sizeof(result), .error = is_unknown ? SRL_ERR_OUTCOME_UNKNOWN : error, .epoch = "", .meta = ""};
     if (error == SRL_OK) {
         bool is_repeat = srl_reply_count(reply, SRL_REPLY_ROOT) > 0;
         uint32_t place = is_repeat ? srl_reply_child(reply, SRL_REPLY_ROOT, 0) : SRL_REPLY_ROOT;
@@ -149,16 +171,17 @@ int srl__redis_publish(void *state, const srl_broker_channel *channel, int kind,
         return error;
     }
     p.stream = srl__redis_key(&node->key, prefix, SRL__KEY_STREAM, name, none);
-    p.live = srl__redis_key(&node->live, prefix, SRL__KEY_LIVE, name, none);
+    p.live = srl__redis_key_as(&node->live, p.stream, name.len, SRL__KEY_LIVE);
     if (kind == SRL_MESSAGE_PUBLICATION) {
         plan_epoch(node, name, &p);
     }
-    if (kind == SRL_MESSAGE_PUBLICATION && publication->key_len > 0) {
+    bool is_keyed = kind == SRL_MESSAGE_PUBLICATION && publication->key_len > 0;
+    if (is_keyed) {
         p.once = srl__redis_key(&node->once, prefix, SRL__KEY_ONCE, name,
                                 srl__slice_of(publication->key, publication->key_len));
         p.once_ttl_ms = channel->idempotency_ttl_ms > 0 ? channel->idempotency_ttl_ms : 1;
     }
-    if (p.stream.len == 0 || p.live.len == 0 || (publication->key_len > 0 && p.once.len == 0)) {
+    if (p.stream.len == 0 || p.live.len == 0 || (is_keyed && p.once.len == 0)) {
         return SRL_ERR_NOMEM;
     }
     return submit(node, &p, srl__slice_of(node->frame.data, node->frame.len),

@@ -4,6 +4,7 @@
 #include <streamrelay/error.h>
 
 #include "broker/redis_node.h"
+#include "redis/command.h"
 #include "redis/reply.h"
 
 extern const unsigned char srl__redis_stream_lua[];
@@ -46,13 +47,14 @@ static void end_of_keys(srl__redis_call *call)
 static void add_target(srl__redis_call *call, const srl__redis_node *node)
 {
     const char *sha = node->broker->script->sha;
-    char name[64];
-    int len = snprintf(name, sizeof(name), "srl1_%s", call->function);
+    char name[64] = "srl1_";
+    size_t len = strlen(call->function) + 5;
+    memcpy(name + 5, call->function, len - 5);
     call->error =
         call->by_script ? srl_command_add(call->command, "EVALSHA", 7) : srl_command_add(call->command, "FCALL", 5);
     if (call->error == SRL_OK) {
         call->error = call->by_script ? srl_command_add(call->command, sha, strlen(sha))
-                                      : srl_command_add(call->command, name, (size_t)len);
+                                      : srl_command_add(call->command, name, len);
     }
     if (call->error == SRL_OK) {
         call->error = srl_command_add_u64(call->command, call->num_keys);
@@ -63,6 +65,9 @@ void srl__redis_call_begin(srl__redis_call *call, const srl__redis_node *node, c
 {
     *call = (srl__redis_call){.function = function, .num_keys = num_keys, .by_script = node->use_script};
     call->error = srl_command_create(srl__redis_node_alloc(node), &call->command);
+    if (call->error == SRL_OK) {
+        call->error = srl__buf_reserve(&call->command->copied, 512);
+    }
     if (call->error == SRL_OK) {
         add_target(call, node);
     }

@@ -23,22 +23,25 @@ local function mint(base)
   return text(now)
 end
 
--- The last id ever given, or false.
-local function tip(key)
-  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
-  if last[1] then return last[1][1] end
-  if redis.call('EXISTS', key) == 0 then return false end
-  local info = redis.call('XINFO', 'STREAM', key)
+-- The last id ever given, or false: for streams that are likely to be empty.
+local function generated(key)
+  local info = redis.pcall('XINFO', 'STREAM', key)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then return info[i + 1] end
   end
+  return false
+end
+
+-- The same for all others.
+local function tip(key)
+  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or generated(key)
 end
 
 -- An empty stream of a new epoch.
 local function begin(key, base, ttl)
   local id = mint(base) .. '-0'
-  redis.call('XADD', key, id, 'b', '')
-  redis.call('XDEL', key, id)
+  redis.call('XADD', key, 'MAXLEN', '=', 0, id, 'b', '')
   redis.call('PEXPIRE', key, ttl)
   return id
 end
@@ -94,6 +97,21 @@ F.publish = function(keys, args)
   return id
 end
 
+-- Publications by age: the time stands in the frame.
+local function time_of(frame)
+  local high, low = struct.unpack('>I4I4', frame, 18)
+  return high * 4294967296 + low
+end
+
+-- Whether an entry that is not among these, the newest first, may have been in the stream and be gone: it was trimmed,
+-- or is further back. Clocks of nodes differ; two seconds are allowed for.
+local function may_be_gone(last, frame)
+  for i = #last, 1, -1 do
+    if #last[i][2][2] > 0 then return time_of(last[i][2][2]) > time_of(frame) - 2000 end
+  end
+  return false
+end
+
 -- The same for one that may have been run already: an entry with the frame's token is announced once more, under the
 -- id that it has.
 F.publish_again = function(keys, args)
@@ -106,6 +124,10 @@ F.publish_again = function(keys, args)
         redis.call('PUBLISH', args[4], last[i][1] .. ' ' .. frame)
         return last[i][1]
       end
+    end
+    local whole = #last < 1000 and last[1] and last[#last][1] == args[1] .. '-1'
+    if not keys[2] and not whole and may_be_gone(last, args[3]) then
+      return redis.error_reply('UNKNOWN whether it was stored')
     end
   end
   return F.publish(keys, args)
@@ -120,7 +142,7 @@ local function since(key, cursor, limit, base, ttl)
   if first == cursor then
     if #found == 1 then return 0 end
   elseif not first then
-    local last = tip(key)
+    local last = generated(key)
     if last == cursor then
       if string.sub(cursor, -2) == '-0' then redis.call('PEXPIRE', key, ttl) end
       return 0
@@ -153,12 +175,6 @@ F.catch_up = function(keys, args)
     out[i] = ok and got or {9, tostring(type(got) == 'table' and got.err or got)}
   end
   return out
-end
-
--- Publications by age: the time stands in the frame.
-local function time_of(frame)
-  local high, low = struct.unpack('>I4I4', frame, 18)
-  return high * 4294967296 + low
 end
 
 -- Drop what is older than `oldest`.

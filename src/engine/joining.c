@@ -10,9 +10,13 @@
 #include "engine/session.h"
 #include "engine/subscribe.h"
 
+/* The positions of a room may start anew while it is being read. */
+enum { MAX_ATTEMPTS = 4 };
+
 /* What a recovering session missed: publications read from history, then frames that were kept. */
 typedef struct missed {
     const srl_publication *publications;
+    const srl_text *epochs; /* of each; NULL: all of the room's */
     uint32_t publication_count;
     uint32_t kept_first; /* index of the first kept frame to send */
     bool complete;
@@ -68,6 +72,7 @@ static void drop_kept(srl__joining *joining)
     srl__free(alloc, joining->kept, joining->kept_capacity * sizeof(*joining->kept));
     joining->kept = NULL;
     joining->kept_count = joining->kept_capacity = 0;
+    joining->kept_bytes = 0;
 }
 
 /* Out of its room; its memory stays. */
@@ -135,6 +140,24 @@ static bool is_wanted(uint64_t setting, bool wished)
     return setting == SRL__RECOVERY_ON || (setting == SRL__RECOVERY_CLIENT && wished);
 }
 
+/* Which numbering the client's position is of. */
+static srl__slice epoch_since(const srl__joining *joining)
+{
+    const srl__epoch *epoch = &joining->since.epoch;
+
+    return srl__epoch_slice(epoch->len > 0 && !joining->cache ? epoch : &joining->room->epoch);
+}
+
+static srl__slice epoch_at(const srl__joining *joining, const srl_text *epochs, uint32_t i)
+{
+    return epochs != NULL ? srl__slice_of(epochs[i].data, epochs[i].len) : srl__epoch_slice(&joining->room->epoch);
+}
+
+static bool is_of_room_epoch(const srl__joining *joining)
+{
+    return srl__slice_equal(epoch_since(joining), srl__epoch_slice(&joining->room->epoch));
+}
+
 /* What the session is told of its subscription. Where clients name no wishes they are told of all there is. */
 static srl__subscribe_reply reply_of(srl__joining *joining, bool recovered)
 {
@@ -145,7 +168,7 @@ static srl__subscribe_reply reply_of(srl__joining *joining, bool recovered)
     bool names_wishes = (srl__session_codec(joining->session)->traits & SRL__CODEC_NAMES_WISHES) != 0;
     srl__subscribe_reply reply = {
         .offset = recovered ? joining->since.offset : room->offset,
-        .epoch = srl__epoch_slice(&room->epoch),
+        .epoch = recovered ? epoch_since(joining) : srl__epoch_slice(&room->epoch),
         .recoverable = room->positioned && (!names_wishes || is_wanted(settings->recovery, wish->recoverable)),
         .recovered = recovered,
         .has_unread = keeps_positions(joining),
@@ -263,6 +286,10 @@ static void tell(srl__joining *joining, const srl__subscribe_reply *reply)
 static void send_reply(srl__joining *joining, const missed *m, srl__subscribe_reply *reply)
 {
     if (m != NULL && lists_publications(joining)) {
+        if (!is_of_room_epoch(joining)) { /* the client has but one epoch for the whole list */
+            reply->epoch = srl__epoch_slice(&joining->room->epoch);
+            reply->offset = m->publication_count > 0 ? m->publications[m->publication_count - 1].offset : 0;
+        }
         reply->publications = list_missed(joining, m);
         if (joining->relay->list.error != SRL_OK) {
             srl__session_doom(joining->session, SRL_DISCONNECT_INSUFFICIENT_STATE);
@@ -272,13 +299,13 @@ static void send_reply(srl__joining *joining, const missed *m, srl__subscribe_re
     tell(joining, reply);
 }
 
-static void push_missed(srl__joining *joining, const srl_publication *publication)
+static void push_missed(srl__joining *joining, const srl_publication *publication, srl__slice new_epoch)
 {
     srl_session *session = joining->session;
     srl_frame *frame = NULL;
 
     srl__session_codec(session)->push_publication(srl__session_encode(session), srl__room_name(joining->room),
-                                                  publication, srl__slice_of("", 0));
+                                                  publication, new_epoch);
     frame = srl__session_take_encoded(session);
     if (frame != NULL) {
         frame->offset = publication->offset;
@@ -290,9 +317,13 @@ static void push_missed(srl__joining *joining, const srl_publication *publicatio
 static void send_missed(srl__joining *joining, const missed *m)
 {
     bool listed = lists_publications(joining);
+    srl__slice last = epoch_since(joining);
 
     for (uint32_t i = 0; i < m->publication_count && !listed; i++) {
-        push_missed(joining, &m->publications[i]);
+        srl__slice epoch = epoch_at(joining, m->epochs, i);
+
+        push_missed(joining, &m->publications[i], srl__slice_equal(epoch, last) ? srl__slice_of("", 0) : epoch);
+        last = epoch;
     }
     for (uint32_t i = m->kept_first; i < joining->kept_count; i++) {
         if (joining->kept[i] != NULL) {
@@ -376,21 +407,33 @@ static bool is_bearable(const srl__joining *joining, const missed *m)
     return history + joining->kept_bytes <= settings->max_queue_bytes;
 }
 
-/* Put together what follows a position up to the room's. */
+/* Put together what follows a position up to the room's, be it in a later epoch. */
 static missed missed_since(const srl__joining *joining, const srl_broker_result *result, uint64_t offset)
 {
     const srl__room *room = joining->room;
+    srl__slice last = srl__epoch_slice(&room->epoch);
+    srl__slice epoch = epoch_since(joining);
     uint64_t next = offset + 1;
-    missed m = {.publications = result->publications};
+    missed m = {.publications = result->publications, .epochs = result->epochs};
 
-    if (joining->spoiled ||
-        !srl__slice_equal(srl__slice_of(result->epoch, result->epoch_len), srl__epoch_slice(&room->epoch))) {
+    if (joining->spoiled || (next > room->offset + 1 && srl__slice_equal(epoch, last)) ||
+        (result->epochs == NULL && !srl__slice_equal(srl__slice_of(result->epoch, result->epoch_len), last))) {
         return m;
     }
-    while (m.publication_count < result->publication_count && next <= room->offset &&
-           result->publications[m.publication_count].offset == next) {
+    while (m.publication_count < result->publication_count &&
+           (next <= room->offset || !srl__slice_equal(epoch, last))) {
+        srl__slice its = epoch_at(joining, result->epochs, m.publication_count);
+        uint64_t at = result->publications[m.publication_count].offset;
+
+        if (at != (srl__slice_equal(its, epoch) ? next : 1)) {
+            break;
+        }
+        epoch = its;
+        next = at + 1;
         m.publication_count++;
-        next++;
+    }
+    if (!srl__slice_equal(epoch, last)) {
+        return m;
     }
     m.kept_first = joining->kept_count;
     if (next <= room->offset) {
@@ -441,6 +484,26 @@ static uint64_t has_up_to(const srl__joining *joining, const srl_broker_result *
     return result->publication_count > 0 ? result->publications[0].offset - 1 : joining->room->offset - 1;
 }
 
+static void recover(srl__joining *joining);
+
+/* Than when the question was asked. */
+static bool has_other_epoch(const srl__joining *joining)
+{
+    return !srl__slice_equal(srl__epoch_slice(&joining->asked), srl__epoch_slice(&joining->room->epoch));
+}
+
+static bool is_behind_client(const srl__joining *joining)
+{
+    return !joining->cache && (!is_of_room_epoch(joining) || joining->room->offset < joining->since.offset);
+}
+
+/* Whether the channel is where the client says, or further. */
+static bool confirms(const srl__joining *joining, const srl_broker_result *result)
+{
+    return result->error == SRL_OK && result->offset >= joining->since.offset &&
+           srl__slice_equal(srl__slice_of(result->epoch, result->epoch_len), epoch_since(joining));
+}
+
 static void history_read(srl__call *call, const srl_broker_result *result)
 {
     srl__joining *joining = answered(call);
@@ -455,7 +518,35 @@ static void history_read(srl__call *call, const srl_broker_result *result)
         return;
     }
     m = missed_since(joining, result, has_up_to(joining, result));
+    if (joining->spoiled && joining->attempts++ < MAX_ATTEMPTS && has_other_epoch(joining) && result->error == SRL_OK) {
+        joining->spoiled = false;
+        drop_kept(joining);
+        recover(joining);
+        return;
+    }
+    if (!m.complete && confirms(joining, result) && is_behind_client(joining)) {
+        joining->ahead = true;
+        drop_kept(joining);
+        return;
+    }
     complete(joining, result->error == SRL_OK ? &m : NULL);
+}
+
+/* How many publications may be behind the client's position. */
+static uint32_t limit_of(const srl__joining *joining)
+{
+    const srl__room *room = joining->room;
+
+    if (!is_of_room_epoch(joining)) {
+        return (uint32_t)joining->relay->settings.max_recovery;
+    }
+    return room->offset > joining->since.offset ? (uint32_t)(room->offset - joining->since.offset) : 0;
+}
+
+/* Whether the client can be told that an epoch ends within what it missed. */
+static bool shows_epochs(const srl__joining *joining)
+{
+    return lists_publications(joining) || srl__session_codec(joining->session)->append_publication == NULL;
 }
 
 static void read_history(srl__joining *joining)
@@ -463,16 +554,19 @@ static void read_history(srl__joining *joining)
     srl__room *room = joining->room;
     srl_relay *relay = room->relay;
     srl_broker_channel channel = srl__broker_channel_of(srl__room_name(room), srl__room_settings(room));
+    srl__slice epoch = epoch_since(joining);
     srl_broker_query query = {
         .size = sizeof(query),
-        .limit = joining->cache ? 1 : (uint32_t)(room->offset - joining->since.offset),
+        .limit = joining->cache ? 1 : limit_of(joining),
         .since_offset = joining->cache ? 0 : joining->since.offset,
-        .since_epoch = room->epoch.text,
-        .since_epoch_len = room->epoch.len,
+        .since_epoch = epoch.data,
+        .since_epoch_len = epoch.len,
         .reverse = joining->cache,
+        .follows = !joining->cache && shows_epochs(joining),
     };
     int error = SRL_OK;
 
+    joining->asked = room->epoch;
     begin_asking(joining, history_read);
     joining->reading = true;
     error = srl__broker_ops_of(relay->broker)->history(relay->link, &channel, &query, &joining->call.operation);
@@ -569,18 +663,21 @@ static void recover(srl__joining *joining)
     srl__room *room = joining->room;
     const srl__position *since = &joining->since;
     missed nothing = {.complete = true};
-    bool comparable =
-        joining->recover && room->positioned && since->offset <= room->offset &&
-        (since->epoch.len == 0 || srl__slice_equal(srl__epoch_slice(&since->epoch), srl__epoch_slice(&room->epoch)));
+    bool comparable = joining->recover && room->positioned;
+    bool is_near = false;
+    bool is_there = false;
     bool has_cache = false;
 
     joining->cache = srl__room_settings(room)->recovery_mode == SRL__RECOVERY_CACHE;
-    has_cache = joining->cache && joining->recover && room->positioned && room->offset > 0;
-    if (comparable && since->offset == room->offset && (!joining->cache || (has_cache && since->epoch.len > 0))) {
+    has_cache = joining->cache && comparable && room->offset > 0;
+    is_there =
+        comparable && since->offset == room->offset &&
+        (since->epoch.len == 0 || srl__slice_equal(srl__epoch_slice(&since->epoch), srl__epoch_slice(&room->epoch)));
+    is_near = comparable && (!is_of_room_epoch(joining) || since->offset > room->offset ||
+                             room->offset - since->offset <= room->relay->settings.max_recovery);
+    if (is_there && (!joining->cache || (has_cache && since->epoch.len > 0))) {
         complete(joining, &nothing);
-    } else if (has_cache) {
-        read_history(joining);
-    } else if (comparable && !joining->cache && room->offset - since->offset <= room->relay->settings.max_recovery) {
+    } else if (has_cache || (is_near && !joining->cache)) {
         read_history(joining);
     } else {
         complete(joining, NULL);
@@ -611,6 +708,27 @@ void srl__joinings_proceed(srl__room *room)
     while ((link = srl__list_take_first(&waiting)) != NULL) {
         srl__list_append(&room->joinings, link);
         srl__joining_proceed(SRL__CONTAINER(link, srl__joining, link));
+    }
+}
+
+void srl__joinings_advance(srl__room *room)
+{
+    srl__list waiting;
+    srl__list *link = NULL;
+
+    if (room->joining_count == 0) {
+        return;
+    }
+    srl__list_init(&waiting);
+    srl__list_append_all(&waiting, &room->joinings);
+    while ((link = srl__list_take_first(&waiting)) != NULL) {
+        srl__joining *joining = SRL__CONTAINER(link, srl__joining, link);
+
+        srl__list_append(&room->joinings, link);
+        if (joining->ahead && !is_behind_client(joining)) {
+            joining->ahead = joining->spoiled = false;
+            recover(joining);
+        }
     }
 }
 

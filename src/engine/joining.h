@@ -25,6 +25,9 @@ struct srl__joining {
     bool is_member;     /* or membership does not matter here */
     bool knows_seen;    /* or the channel keeps no positions */
     srl__position seen; /* where the user is, as the broker has it */
+    srl__epoch asked;   /* the room's when history was asked for */
+    uint8_t attempts;   /* at reading what was missed */
+    bool ahead;         /* the client has what the room has not heard yet: it waits for that */
     bool spoiled;       /* a live publication could not be kept, or the room's positions started anew */
     srl_frame **kept;   /* consecutive live publications; NULL for those that its filter keeps out */
     uint32_t kept_count;
@@ -48,5 +51,7 @@ void srl__joinings_proceed(srl__room *room);
 void srl__joinings_fail(srl__room *room, uint32_t code);
 void srl__joinings_keep(srl__room *room, srl__delivery *delivery);
 void srl__joinings_spoil(srl__room *room);
+/* The room has come further: those go on that were ahead of it. */
+void srl__joinings_advance(srl__room *room);
 
 #endif

@@ -382,6 +382,7 @@ void srl__room_reposition(srl__room *room, uint64_t offset, srl__slice epoch)
         room->positioned = epoch.len > 0;
         room->offset = offset;
     }
+    srl__joinings_advance(room);
     srl__room_unpin(room);
 }
 
@@ -411,6 +412,7 @@ void srl__room_deliver(srl__room *room, int kind, const srl_publication *publica
     room->offset = publication->offset;
     room->relay->publications++;
     send_to_all(room, kind, publication, new_epoch);
+    srl__joinings_advance(room);
     srl__room_unpin(room);
 }
 

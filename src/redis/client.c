@@ -388,7 +388,7 @@ int srl__redis_client_submit_command(srl_redis_client *client, const srl__redis_
     if (name.data == NULL) {
         return SRL_ERR_INVALID;
     }
-    int error = check_kind(request, name, second);
+    int error = request->script == NULL ? check_kind(request, name, second) : SRL_OK;
     error = error == SRL_OK ? admit(client, request) : error;
     if (error != SRL_OK) {
         return error;

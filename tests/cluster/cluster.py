@@ -99,12 +99,12 @@ class Cluster:
                 node.tell("publish " + " ".join(str(word) for word in [rest, *self.orders[node][1:]]))
 
     def is_published(self):
-        return all(stats["left"] == 0 and stats["in_flight"] == 0
-                   for stats in [node.stats() for node in self.nodes if not node.is_stopped])
+        return not any(node.is_stopped for node in self.nodes) and \
+            all(stats["left"] == 0 and stats["in_flight"] == 0 for stats in [node.stats() for node in self.nodes])
 
     def settle(self, seconds=120, quiet=4.0):
         """Wait until everything is published and subscribed, and nothing is delivered any more."""
-        wait_for("the publications", self.is_published, seconds, 0.2)
+        wait_for("the publications", self.is_published, seconds * self.settings.choose(1, 10), 0.2)
         self.wait_subscribed(seconds)
         self.wait_quiet(quiet)
 

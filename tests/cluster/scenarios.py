@@ -28,9 +28,9 @@ def flow(settings, redis_options, kinds, may_lose, part=1, churn=0, **arguments)
     cluster.subscribe()
     cluster.churn(churn)
     began = time.monotonic()
-    cluster.publish(count, rate=settings.choose(500, 2500), window=512)
+    cluster.publish(count, rate=settings.choose(500, 4000), window=settings.choose(512, 2048))
     faults = Faults(cluster, settings.seed, kinds, settings.choose((0.4, 1.5), (0.5, 3)), may_lose)
-    limit = time.monotonic() + settings.choose(120, 1800)
+    limit = time.monotonic() + settings.choose(120, 3600)
     while not cluster.is_published():
         if time.monotonic() > limit:
             result.problem(f"the publications do not end: {[node.stats() for node in cluster.nodes]}")

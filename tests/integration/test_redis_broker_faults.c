@@ -378,6 +378,7 @@ static void a_replica_is_not_written_to(void **state)
     srl_test_redis_command(&w->server, "REPLICAOF NO ONE", NULL, 0);
     run_until_answered(w, &answer);
     assert_int_equal(answer.error, SRL_OK);
+    run(w, 200);
     assert_string_equal(w->b.log[w->b.log_count - 1].data, "2");
     end(w);
 }
