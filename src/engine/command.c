@@ -167,10 +167,10 @@ static void do_rpc(srl_session *session, const srl__command *command)
 
 /* Reading what belongs to a channel is for those who are in it, unless an option opens it. */
 static bool may_read(srl_session *session, const srl__command *command, uint32_t permission, bool available,
-                     bool opened)
+                     bool has_hook, bool opened)
 {
-    bool by_hook = session->relay->hooks.subscribe != NULL; /* who was let in may read */
-    bool from_outside = opened && settings_of(session, command->channel)->room == SRL__ROOM_OPEN;
+    bool by_hook = has_hook || session->relay->hooks.subscribe != NULL; /* who was let in may read */
+    bool from_outside = (has_hook || opened) && settings_of(session, command->channel)->room == SRL__ROOM_OPEN;
 
     if (!available) {
         refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
@@ -195,7 +195,7 @@ static void do_presence(srl_session *session, const srl__command *command)
     srl__reply_to to = reply_to(command);
 
     if (!may_read(session, command, SRL_PERM_PRESENCE, srl__policy_traits(relay, command->channel).presence,
-                  hook != NULL || settings->presence_outside)) {
+                  hook != NULL, settings->presence_outside)) {
         return;
     }
     if (hook != NULL) {
@@ -212,8 +212,8 @@ static void do_history(srl_session *session, const srl__command *command)
     srl__history_wish wish = srl__history_wish_of(command);
     srl__reply_to to = reply_to(command);
 
-    if (!may_read(session, command, SRL_PERM_HISTORY, settings->history_size > 0,
-                  hook != NULL || settings->history_outside)) {
+    if (!may_read(session, command, SRL_PERM_HISTORY, settings->history_size > 0, hook != NULL,
+                  settings->history_outside)) {
         return;
     }
     if (command->reverse && command->has_offset && command->offset == 0 && srl__session_is_strict(session)) {

@@ -265,7 +265,19 @@ static bool lists_publications(const srl__joining *joining)
            (joining->in_connect || !joining->by_server);
 }
 
-static void tell(srl__joining *joining, const srl__subscribe_reply *reply)
+/* As long as it waits, what it holds of the channel was not delivered. */
+static void send_holding(srl__joining *joining, const missed *m)
+{
+    srl_frame *frame = srl__session_take_encoded(joining->session);
+
+    if (frame != NULL && m != NULL && m->publication_count > 0 && lists_publications(joining)) {
+        frame->offset = m->publications[0].offset;
+        frame->origin = joining->room;
+    }
+    srl__session_send(joining->session, frame);
+}
+
+static void tell(srl__joining *joining, const missed *m, const srl__subscribe_reply *reply)
 {
     srl_session *session = joining->session;
     const srl__codec *codec = srl__session_codec(session);
@@ -280,7 +292,7 @@ static void tell(srl__joining *joining, const srl__subscribe_reply *reply)
     } else {
         codec->reply_subscribe(srl__session_encode(session), &to, reply);
     }
-    srl__session_send_encoded(session);
+    send_holding(joining, m);
 }
 
 static void send_reply(srl__joining *joining, const missed *m, srl__subscribe_reply *reply)
@@ -296,7 +308,7 @@ static void send_reply(srl__joining *joining, const missed *m, srl__subscribe_re
         }
     }
     reply->ttl_ms = set_expiry(joining);
-    tell(joining, reply);
+    tell(joining, m, reply);
 }
 
 static void push_missed(srl__joining *joining, const srl_publication *publication, srl__slice new_epoch)

@@ -261,6 +261,88 @@ static void nothing_comes_before_the_connect_reply(void **state)
     slow_end(&slow);
 }
 
+static void count_error(int error, uint64_t offset, const char *epoch, size_t epoch_len, void *user)
+{
+    (void)offset;
+    (void)epoch;
+    (void)epoch_len;
+    *(int *)user = error;
+}
+
+#define TEXT(text) (text), sizeof(text) - 1
+
+static void what_the_host_may_not(void **state)
+{
+    test_relay home;
+    test_client *c;
+    srl_publish_options with;
+    srl_subscription options;
+    char large[5000];
+    int error = 1;
+    (void)state;
+
+    test_relay_init(&home);
+    home.protocol = SRL_PROTOCOL_CENTRIFUGO;
+    assert_int_equal(test_relay_start(&home, "max_channels", "2", NULL), SRL_OK);
+    memset(large, '1', sizeof(large));
+    c = test_client_open(&home);
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("a"), NULL), SRL_ERR_STATE);
+    assert_int_equal(srl_session_send(c->session, TEXT("1")), SRL_ERR_STATE);
+    assert_int_equal(srl_session_set_expiry(c->session, 1), SRL_ERR_STATE);
+    assert_int_equal(srl_session_set_subscription_expiry(c->session, TEXT("a"), 1), SRL_ERR_NOT_FOUND);
+    (void)test_client_send(c, "{\"id\":1,\"connect\":{\"token\":\"u\"}}");
+    test_client_skip(c);
+
+    srl_subscription_init(&options, sizeof(options));
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("\n"), NULL), SRL_ERR_INVALID);
+    options.info = large;
+    options.info_len = sizeof(large);
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("a"), &options), SRL_ERR_TOO_LARGE);
+    options.info_len = 0;
+    options.data = "{";
+    options.data_len = 1;
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("a"), &options), SRL_ERR_JSON);
+    options.data_len = 0;
+    options.flags = 4;
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("a"), &options), SRL_ERR_INVALID);
+    assert_int_equal(srl_session_is_subscribed(c->session, TEXT("a")), 0);
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("a"), NULL), SRL_OK);
+    assert_int_equal(srl_session_is_subscribed(c->session, TEXT("a")), 1);
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("b"), NULL), SRL_OK);
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("c"), NULL), SRL_ERR_LIMIT);
+    assert_int_equal(srl_session_send(c->session, TEXT("{")), SRL_ERR_JSON);
+    assert_int_equal(srl_session_send(c->session, TEXT("{\"a\":\n1}")), SRL_OK);
+    test_client_skip(c);
+    assert_int_equal(srl_session_set_subscription_expiry(c->session, TEXT("a"), 1000), SRL_OK);
+    assert_int_equal(srl_session_set_subscription_expiry(c->session, TEXT("a"), 0), SRL_OK);
+    test_relay_advance(&home, 2000);
+    assert_int_equal(srl_session_is_subscribed(c->session, TEXT("a")), 1);
+
+    srl_publish_options_init(&with, sizeof(with));
+    with.tags = "[]";
+    with.tags_len = 2;
+    assert_int_equal(srl_relay_publish_with(home.relay, TEXT("a"), TEXT("1"), &with, NULL, NULL), SRL_ERR_JSON);
+    with.tags = "{\"a\":1}";
+    with.tags_len = 7;
+    assert_int_equal(srl_relay_publish_with(home.relay, TEXT("a"), TEXT("1"), &with, NULL, NULL), SRL_ERR_JSON);
+    with.tags = large;
+    with.tags_len = sizeof(large);
+    assert_int_equal(srl_relay_publish_with(home.relay, TEXT("a"), TEXT("1"), &with, NULL, NULL), SRL_ERR_TOO_LARGE);
+    with.tags_len = 0;
+    with.flags = 2;
+    assert_int_equal(srl_relay_publish_with(home.relay, TEXT("a"), TEXT("1"), &with, NULL, NULL), SRL_ERR_INVALID);
+    assert_int_equal(srl_relay_history_remove(home.relay, TEXT("a"), count_error, &error), SRL_ERR_UNAVAILABLE);
+    assert_int_equal(srl_relay_history_remove(home.relay, TEXT(""), count_error, &error), SRL_ERR_INVALID);
+    assert_int_equal(error, 1);
+
+    srl_session_disconnect(c->session, 0, NULL, 0);
+    assert_int_equal(srl_session_subscribe(c->session, TEXT("d"), NULL), SRL_ERR_CLOSED);
+    assert_int_equal(srl_session_send(c->session, TEXT("1")), SRL_ERR_CLOSED);
+    assert_int_equal(srl_session_set_subscription_expiry(c->session, TEXT("a"), 1), SRL_ERR_CLOSED);
+    assert_int_equal(srl_session_is_subscribed(c->session, TEXT("a")), 0);
+    test_relay_end(&home);
+}
+
 /* Emulated sessions are found by their secret id, and only as long as they are open. */
 static void a_session_is_found_by_its_secret(void **state)
 {
@@ -319,6 +401,7 @@ int main(void)
         cmocka_unit_test(live_publications_wait_for_history),
         cmocka_unit_test(a_gap_is_not_passed_over),
         cmocka_unit_test(nothing_comes_before_the_connect_reply),
+        cmocka_unit_test(what_the_host_may_not),
         cmocka_unit_test(a_session_is_found_by_its_secret),
     };
 

@@ -78,6 +78,60 @@ static void the_latest_session_shows_its_info(void **state)
     srl_test_alloc_check_empty(&memory);
 }
 
+static void show_in_channel(srl__presence *presence, const char *client, const char *user, const char *info,
+                            const char *channel_info)
+{
+    uint32_t sessions;
+    srl_broker_member member = member_of(client, user, info);
+    member.channel_info = channel_info;
+    member.channel_info_len = strlen(channel_info);
+    assert_int_equal(srl__presence_add(presence, &member, "owner", &sessions), SRL_OK);
+}
+
+/* "user client info channel_info; ..." of the sessions that are listed. */
+static void assert_sessions(const srl__presence *presence, uint32_t limit, const char *expected)
+{
+    srl_presence out;
+    char text[256] = "";
+    size_t size = srl__presence_measure(presence, limit);
+    char *memory = malloc(size + 1);
+    assert_non_null(memory);
+    memory[size] = '#';
+    srl__presence_copy(presence, limit, memory, &out);
+    assert_int_equal(memory[size], '#');
+    for (uint32_t i = 0; i < out.session_count; i++) {
+        const srl_presence_session *s = &out.sessions[i];
+        size_t len = strlen(text);
+        (void)snprintf(text + len, sizeof(text) - len, "%.*s %.*s %.*s %.*s; ", (int)s->user_len, s->user,
+                       (int)s->client_len, s->client, (int)s->info_len, s->info, (int)s->channel_info_len,
+                       s->channel_info);
+    }
+    assert_string_equal(text, expected);
+    free(memory);
+}
+
+static void sessions_are_listed_with_what_they_show(void **state)
+{
+    (void)state;
+    srl_test_alloc memory;
+    srl__presence presence;
+    srl_test_alloc_init(&memory);
+    srl__presence_init(&presence, &memory.table, 3);
+    assert_sessions(&presence, 9, "");
+    show_in_channel(&presence, "c1", "ann", "1", "");
+    show_in_channel(&presence, "c2", "bob", "", "22");
+    show_in_channel(&presence, "c3", "ann", "3", "33");
+    assert_sessions(&presence, 9, "ann c1 1 ; ann c3 3 33; bob c2  22; ");
+    assert_sessions(&presence, 2, "ann c1 1 ; ann c3 3 33; ");
+    assert_sessions(&presence, 1, "ann c1 1 ; ");
+    assert_sessions(&presence, 0, "");
+    show_in_channel(&presence, "c2", "bob", "", "");
+    show_in_channel(&presence, "c1", "bob", "11", "1");
+    assert_sessions(&presence, 9, "ann c3 3 33; bob c2  ; bob c1 11 1; ");
+    srl__presence_free(&presence);
+    srl_test_alloc_check_empty(&memory);
+}
+
 static void a_client_may_become_another_user(void **state)
 {
     (void)state;
@@ -194,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_latest_session_shows_its_info),
+        cmocka_unit_test(sessions_are_listed_with_what_they_show),
         cmocka_unit_test(a_client_may_become_another_user),
         cmocka_unit_test(an_owner_takes_its_members_along),
         cmocka_unit_test(random_steps_count_as_a_plain_array_does),
