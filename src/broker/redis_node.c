@@ -22,6 +22,7 @@ static void node_free(srl__redis_node *node)
 {
     srl_allocator alloc = node->broker->alloc;
     srl__redis_tasks_free(node);
+    srl__redis_replicas_free(node);
     srl__redis_rooms_free(node);
     srl__redis_people_free(node);
     srl__buf_free(&node->key);
@@ -362,6 +363,7 @@ static bool run(srl__redis_node *node)
     srl__redis_node_enter(node);
     srl__redis_rooms_flush(node);
     srl__redis_tasks_send(node);
+    srl__redis_replicas_ask(node);
     srl__redis_loop_run(node->loop);
     if (!node->is_detached) {
         more = !srl__list_is_empty(&node->loop->dirty);
@@ -464,6 +466,7 @@ int srl__redis_node_attach(void *state, srl_node *relay, void **out)
     node->broker = broker;
     node->node = relay;
     srl__list_init(&node->tasks);
+    srl__list_init(&node->unconfirmed);
     srl__list_init(&node->fresh);
     srl__list_init(&node->opening);
     srl__list_init(&node->doubtful);

@@ -116,6 +116,7 @@ struct srl__redis_node {
     srl__list tasks; /* not answered, in the order given */
     uint32_t unsent; /* of these */
     uint64_t task_bytes;
+    srl__list unconfirmed; /* publications that replicas may not have yet */
 
     srl__map rooms;     /* by their live names */
     srl__list fresh;    /* to be subscribed when the turn ends */
@@ -194,6 +195,14 @@ int srl__redis_call_send(srl__redis_call *call, srl__redis_node *node, srl_redis
                          srl_redis_reply_fn function, void *user);
 /* Whether the error says that the server will not let us have functions. */
 bool srl__redis_lacks_functions(const srl_reply *reply);
+
+/* redis_replicas.c */
+
+/* Whether the answer is held back until replicas have the publication. */
+bool srl__redis_replicas_hold(srl__redis_node *node, srl_operation *operation, srl__redis_cursor at, bool is_repeat);
+/* Ask whether they have those that were answered. */
+void srl__redis_replicas_ask(srl__redis_node *node);
+void srl__redis_replicas_free(srl__redis_node *node);
 
 /* redis_script.c */
 

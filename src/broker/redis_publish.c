@@ -100,6 +100,9 @@ static void published(srl__redis_task *task, int error, const srl_reply *reply)
             result.epoch = epoch.data;
             result.epoch_len = epoch.len;
         }
+        if (srl__redis_replicas_hold(node, task->operation, at, is_repeat)) {
+            return;
+        }
     }
     srl__redis_task_finish(task, &result);
 }

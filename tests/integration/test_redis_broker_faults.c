@@ -448,6 +448,40 @@ static void a_deaf_connection_is_noticed(void **state)
     end(w);
 }
 
+static void replicas_can_be_waited_for(void **state)
+{
+    srl_redis_broker_config config;
+    srl_test_redis replica;
+    srl_broker_channel channel = srl_test_channel("c", 100), plain = srl_test_channel("p", 0);
+    char line[64];
+    (void)state;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.wait_replicas = 1;
+    config.wait_replicas_ms = 300;
+    world *w = begin(&config);
+    srl_test_answer alone = publish(w, &w->a, channel, "1");
+    assert_int_equal(alone.error, SRL_ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(alone.offset, 1);
+    assert_true(srl_test_redis_start(&replica, NULL));
+    snprintf(line, sizeof(line), "REPLICAOF 127.0.0.1 %u", (unsigned)w->server.port);
+    srl_test_redis_command(&replica, line, NULL, 0);
+    srl_test_answer both = {.error = -1};
+    for (int i = 0; i < 60 && both.error != SRL_OK; i++) { /* its first replica gives a server another lineage */
+        both = publish(w, &w->a, channel, "x");
+        assert_true(both.offset > 0);
+        run(w, 100);
+    }
+    assert_int_equal(both.error, SRL_OK);
+    assert_int_equal(publish(w, &w->b, plain, "y").error, SRL_OK);
+    srl_test_redis_stop(&replica);
+    assert_int_equal(publish(w, &w->a, channel, "z").error, SRL_ERR_OUTCOME_UNKNOWN);
+    srl_test_answer dropped = {0}; /* without an answer, as the node goes first */
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "last", &dropped);
+    run(w, 20);
+    end(w);
+    assert_int_equal(dropped.answers, 0);
+}
+
 static void configurations_that_cannot_be(void **state)
 {
     srl_redis_broker_config config;
@@ -481,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_foreign_key_concerns_its_channel_only),
         cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
         cmocka_unit_test(a_deaf_connection_is_noticed),
+        cmocka_unit_test(replicas_can_be_waited_for),
         cmocka_unit_test(configurations_that_cannot_be),
     };
     return cmocka_run_group_tests_name("redis_broker_faults", tests, NULL, NULL);
