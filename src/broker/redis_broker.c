@@ -50,6 +50,7 @@ static const srl_broker_ops redis_ops = {
     .control = srl__redis_control,
     .flush = srl__redis_node_flush,
     .nodes = srl__redis_nodes,
+    .history_remove = srl__redis_history_remove,
 };
 
 static bool is_valid(const srl_redis_broker_config *config)

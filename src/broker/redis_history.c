@@ -128,3 +128,47 @@ int srl__redis_history(void *state, const srl_broker_channel *channel, const srl
     srl__redis_task_add_u64(task, query->follows);
     return srl__redis_task_submit(task);
 }
+
+static void history_removed(srl__redis_task *task, int error, const srl_reply *reply)
+{
+    srl_broker_result result = {.size = sizeof(result), .epoch = "", .meta = ""};
+    char text[SRL__REDIS_CURSOR_TEXT];
+    srl__redis_cursor tip;
+    if (error == SRL_OK && !position_in(reply, SRL_REPLY_ROOT, &tip)) {
+        error = SRL_ERR_PROTOCOL;
+    }
+    if (error != SRL_OK) {
+        srl__redis_task_finish_error(task, error);
+        return;
+    }
+    srl__slice epoch = srl__redis_epoch_text(tip, text);
+    result.offset = tip.offset;
+    result.epoch = epoch.data;
+    result.epoch_len = epoch.len;
+    srl__redis_task_finish(task, &result);
+}
+
+int srl__redis_history_remove(void *state, const srl_broker_channel *channel, srl_operation *operation)
+{
+    srl__redis_node *node = state;
+    srl__slice name = srl__slice_of(channel->name, channel->name_len);
+    if (node->is_detached) {
+        return SRL_ERR_CLOSED;
+    }
+    if (name.len == 0 || name.len > UINT16_MAX) {
+        return SRL_ERR_INVALID;
+    }
+    if (channel->history_size == 0) {
+        return SRL_ERR_UNAVAILABLE;
+    }
+    srl__redis_task *task = srl__redis_task_begin(node, "history_remove", 1, history_removed, operation);
+    if (task == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    task->only_once = true; /* a second time, it would take what was published after the first */
+    srl__redis_task_add(
+        task, srl__redis_key(&node->key, srl__redis_node_prefix(node), SRL__KEY_STREAM, name, srl__slice_of("", 0)));
+    srl__redis_task_add_epoch(task, 0);
+    srl__redis_task_add_u64(task, EMPTY_TTL_MS);
+    return srl__redis_task_submit(task);
+}

@@ -158,6 +158,7 @@ static srl__redis_task *restoring(srl__redis_node *node, srl__redis_member *cons
         srl__redis_task_add(task, srl__slice_of(members[i]->key, members[i]->key_len));
         srl__redis_task_add(task, members[i]->user);
         srl__redis_task_add(task, members[i]->info);
+        srl__redis_task_add(task, members[i]->channel_info);
         srl__redis_task_add_u64(task, members[i]->join_leave);
     }
     return task;
@@ -172,7 +173,8 @@ static void restore_more(srl__redis_node *node)
     size_t bytes = 0;
     while (count < RESTORE_MEMBERS && bytes < RESTORE_BYTES &&
            (members[count] = srl__map_next(&people->members, &people->restored)) != NULL) {
-        bytes += members[count]->key_len + members[count]->user.len + members[count]->info.len;
+        bytes += members[count]->key_len + members[count]->user.len + members[count]->info.len +
+                 members[count]->channel_info.len;
         count++;
     }
     if (count == 0) {

@@ -1,7 +1,7 @@
 
 -- The end of the library: what servers with functions are to know. (A script for the others ends with a call.)
 local names = {
-  'publish', 'publish_again', 'catch_up', 'history', 'lineage',
+  'publish', 'publish_again', 'catch_up', 'history', 'history_remove', 'lineage',
   'presence_add', 'presence_add_again', 'presence_remove', 'presence_remove_again', 'presence_list', 'presence_evict',
   'presence_restore', 'node_beat', 'node_beat_again', 'node_count',
   'group_create', 'group_create_again', 'group_set_meta', 'group_get', 'group_delete', 'group_delete_again',

@@ -11,7 +11,7 @@ void srl__redis_people_init(srl__redis_node *node)
 
 static void free_details(const srl_allocator *alloc, srl__redis_member *member)
 {
-    srl__free(alloc, member->details, member->user.len + member->info.len + 1);
+    srl__free(alloc, member->details, member->user.len + member->info.len + member->channel_info.len + 1);
 }
 
 static void free_member(const srl_allocator *alloc, srl__redis_member *member)
@@ -56,18 +56,41 @@ srl__slice srl__redis_member_channel(srl__slice key)
     return len < key.len ? srl__slice_of(key.data + 1 + len, key.len - 1 - len) : srl__slice_of("", 0);
 }
 
-/* User and info, one behind the other, in `copy`, which is there already. */
-static void set_details(srl__redis_member *member, char *copy, srl__slice user, srl__slice info)
+/* What is known of a member: in `memory`, one behind the other. */
+typedef struct details {
+    srl__slice user;
+    srl__slice info;
+    srl__slice channel_info;
+    size_t size;
+    char *memory;
+} details;
+
+static srl__slice put(char **at, srl__slice text)
 {
-    if (user.len > 0) {
-        memcpy(copy, user.data, user.len);
+    char *begin = *at;
+    if (text.len > 0) {
+        memcpy(begin, text.data, text.len);
     }
-    if (info.len > 0) {
-        memcpy(copy + user.len, info.data, info.len);
+    *at += text.len;
+    return srl__slice_of(begin, text.len);
+}
+
+static int copy_details(const srl_allocator *alloc, const srl_broker_member *given, details *out)
+{
+    if (given->user_len > UINT32_MAX || given->info_len > UINT32_MAX || given->channel_info_len > UINT32_MAX) {
+        return SRL_ERR_LIMIT;
     }
-    member->details = copy;
-    member->user = srl__slice_of(copy, user.len);
-    member->info = srl__slice_of(copy + user.len, info.len);
+    uint64_t size = (uint64_t)given->user_len + given->info_len + given->channel_info_len + 1;
+    char *at = size <= SIZE_MAX ? srl__alloc(alloc, (size_t)size) : NULL;
+    if (at == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    out->memory = at;
+    out->size = (size_t)size;
+    out->user = put(&at, srl__slice_of(given->user, given->user_len));
+    out->info = put(&at, srl__slice_of(given->info, given->info_len));
+    out->channel_info = put(&at, srl__slice_of(given->channel_info, given->channel_info_len));
+    return SRL_OK;
 }
 
 static srl__redis_member *add_member(srl__redis_node *node, srl__slice key)
@@ -91,14 +114,10 @@ int srl__redis_member_put(srl__redis_node *node, srl__slice key, const srl_broke
 {
     srl__redis_people *people = &node->people;
     const srl_allocator *alloc = srl__redis_node_alloc(node);
-    srl__slice user = srl__slice_of(given->user, given->user_len);
-    srl__slice info = srl__slice_of(given->info, given->info_len);
-    if (info.len > UINT32_MAX) {
-        return SRL_ERR_LIMIT;
-    }
-    char *copy = srl__alloc(alloc, user.len + info.len + 1);
-    if (copy == NULL) {
-        return SRL_ERR_NOMEM;
+    details copy;
+    int error = copy_details(alloc, given, &copy);
+    if (error != SRL_OK) {
+        return error;
     }
     srl__redis_member *member = srl__map_get(&people->members, key);
     if (member != NULL) {
@@ -107,10 +126,13 @@ int srl__redis_member_put(srl__redis_node *node, srl__slice key, const srl_broke
         member = add_member(node, key);
     }
     if (member == NULL) {
-        srl__free(alloc, copy, user.len + info.len + 1);
+        srl__free(alloc, copy.memory, copy.size);
         return SRL_ERR_NOMEM;
     }
-    set_details(member, copy, user, info);
+    member->user = copy.user;
+    member->info = copy.info;
+    member->channel_info = copy.channel_info;
+    member->details = copy.memory;
     member->join_leave = (uint8_t)channel->join_leave;
     people->serial += people->serial == UINT32_MAX ? 2 : 1;
     member->serial = people->serial;

@@ -267,5 +267,6 @@ int srl__redis_publish(void *node, const srl_broker_channel *channel, int kind, 
 int srl__redis_control(void *node, const char *note, size_t note_len);
 int srl__redis_history(void *node, const srl_broker_channel *channel, const srl_broker_query *query,
                        srl_operation *operation);
+int srl__redis_history_remove(void *node, const srl_broker_channel *channel, srl_operation *operation);
 
 #endif

@@ -98,6 +98,7 @@ struct srl__redis_member {
     uint8_t join_leave;
     srl__slice user; /* in `details`, with what follows */
     srl__slice info;
+    srl__slice channel_info;
     char *details;
     size_t key_len;
     char key[];

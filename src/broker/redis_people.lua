@@ -1,8 +1,8 @@
 -- Who is where, who belongs to which group, and how far each has come.
 --
 -- Presence of a channel has two keys. The one is a hash:
---     c<client>  a session: where its info begins, flags, node, the same user's session before and behind, user, info
---     u<user>    a user: how many sessions, and the one that came last
+--     c<client>  a session: flags, node, the same user's session before and behind, user, info, channel info
+--     u<user>    a user: how many sessions, the one that came last, and the one that came first if that is another
 -- The other is a zset of the users by the time of their arrival. So counts need no listing, and a list of some users
 -- costs what it shows.
 --
@@ -14,15 +14,15 @@
 local FIRST = 4 -- flag beside the bits of join_leave: the user came with this session
 
 local function pack_client(c)
-  local head = struct.pack('>BBc0Bc0Bc0I4c0', c.flags, #c.node, c.node, #c.before, c.before, #c.behind, c.behind,
-    #c.user, c.user)
-  return struct.pack('>I4', #head + 5) .. head .. c.info
+  return struct.pack('>BBc0Bc0Bc0I4c0I4c0', c.flags, #c.node, c.node, #c.before, c.before, #c.behind, c.behind,
+    #c.user, c.user, #c.info, c.info) .. c.shown
 end
 
 local function unpack_client(packed)
   if not packed then return nil end
-  local flags, node, before, behind, user, at = struct.unpack('>BBc0Bc0Bc0I4c0', packed, 5)
-  return {flags = flags, node = node, before = before, behind = behind, user = user, info = string.sub(packed, at)}
+  local flags, node, before, behind, user, info, at = struct.unpack('>BBc0Bc0Bc0I4c0I4c0', packed)
+  return {flags = flags, node = node, before = before, behind = behind, user = user, info = info,
+    shown = string.sub(packed, at)}
 end
 
 local function get_client(hash, client)
@@ -33,10 +33,15 @@ local function put_client(hash, client, c)
   redis.call('HSET', hash, 'c' .. client, pack_client(c))
 end
 
--- How many sessions, and the latest.
+local function pack_user(count, latest, first)
+  return struct.pack('>I4Bc0', count, #latest, latest) .. (first ~= latest and first or '')
+end
+
+-- How many sessions, the latest, and the first.
 local function unpack_user(packed)
-  if not packed then return 0, '' end
-  return struct.unpack('>I4', packed), string.sub(packed, 5)
+  if not packed then return 0, '', '' end
+  local count, latest, at = struct.unpack('>I4Bc0', packed)
+  return count, latest, at <= #packed and string.sub(packed, at) or latest
 end
 
 local function get_user(hash, user)
@@ -45,9 +50,10 @@ end
 
 -- The session becomes its user's latest; how many the user has then. `record` is the user's.
 local function link(hash, order, client, c, record)
-  local count, latest = unpack_user(record)
+  local count, latest, first = unpack_user(record)
   c.before, c.behind = '', ''
   if count == 0 then
+    first = client
     redis.call('ZADD', order, text(now_us()), c.user)
     c.flags = c.flags + FIRST
   else
@@ -58,13 +64,13 @@ local function link(hash, order, client, c, record)
       c.before = latest
     end
   end
-  redis.call('HSET', hash, 'c' .. client, pack_client(c), 'u' .. c.user, struct.pack('>I4', count + 1) .. client)
+  redis.call('HSET', hash, 'c' .. client, pack_client(c), 'u' .. c.user, pack_user(count + 1, client, first))
   return count + 1
 end
 
 -- The session goes; how many its user has then.
 local function unlink(hash, order, client, c)
-  local count, latest = get_user(hash, c.user)
+  local count, latest, first = get_user(hash, c.user)
   if count <= 1 then
     redis.call('ZREM', order, c.user)
     redis.call('HDEL', hash, 'c' .. client, 'u' .. c.user)
@@ -82,7 +88,7 @@ local function unlink(hash, order, client, c)
   end
   redis.call('HDEL', hash, 'c' .. client)
   redis.call('HSET', hash, 'u' .. c.user,
-    struct.pack('>I4', count - 1) .. (latest == client and c.before or latest))
+    pack_user(count - 1, latest == client and c.before or latest, first == client and c.behind or first))
   return count - 1
 end
 
@@ -91,18 +97,18 @@ local function client_of(member)
 end
 
 -- How many sessions the user has then, and whether this one is new.
-local function enter(set, hash, order, node, member, user, info, flags)
+local function enter(set, hash, order, node, member, user, info, shown, flags)
   local client = client_of(member)
   local have = redis.call('HMGET', hash, 'c' .. client, 'u' .. user)
   local c = unpack_client(have[1])
   redis.call('SADD', set, member)
   if c and c.user == user then
-    c.node, c.info, c.flags = node, info, flags
+    c.node, c.info, c.shown, c.flags = node, info, shown, flags
     put_client(hash, client, c)
     return (unpack_user(have[2])), false
   end
   if c then unlink(hash, order, client, c) end
-  return link(hash, order, client, {flags = flags, node = node, user = user, info = info}, have[2]), true
+  return link(hash, order, client, {flags = flags, node = node, user = user, info = info, shown = shown}, have[2]), true
 end
 
 -- Whether the node is known. One that is not gets a short lease, so that what it brings is evicted if it does not come
@@ -113,18 +119,19 @@ local function has_lease(nodes, node)
   return ends and tonumber(ends) > 0 and 1 or 0
 end
 
--- keys: nodes, node's members, hash, order. args: node, member, user, info, join_leave.
+-- keys: nodes, node's members, hash, order. args: node, member, user, info, channel info, join_leave.
 -- {sessions of the user, 0 or 1: the node has a lease}
 F.presence_add = function(keys, args)
-  local flags = tonumber(args[5])
+  local flags = tonumber(args[6])
   local known = has_lease(keys[1], args[1])
-  return {(enter(keys[2], keys[3], keys[4], args[1], args[2], args[3], args[4], flags)), known}
+  return {(enter(keys[2], keys[3], keys[4], args[1], args[2], args[3], args[4], args[5], flags)), known}
 end
 
 -- The one that came with its user did so once, whoever came meanwhile.
 F.presence_add_again = function(keys, args)
   local c = get_client(keys[3], client_of(args[2]))
-  if c and c.flags >= FIRST and c.node == args[1] and c.user == args[3] and c.info == args[4] then
+  if c and c.flags >= FIRST and c.node == args[1] and c.user == args[3] and c.info == args[4] and
+      c.shown == args[5] then
     return {1, has_lease(keys[1], args[1])}
   end
   return F.presence_add(keys, args)
@@ -162,7 +169,21 @@ local function get_fields(hash, letter, names)
   return out
 end
 
--- keys: hash, order. args: limit. {users, sessions, user, sessions, info...}
+-- A user's sessions, the first ahead, at most `limit` of them; how many. `latest` is the last one of them.
+local function add_sessions(out, hash, client, latest_client, latest, limit)
+  local count = 0
+  while client ~= '' and count < limit do
+    local c = client == latest_client and latest or get_client(hash, client)
+    if not c then break end
+    local at = #out
+    out[at + 1], out[at + 2], out[at + 3] = client, c.info, c.shown
+    client, count = c.behind, count + 1
+  end
+  return count
+end
+
+-- keys: hash, order. args: limit. {users, sessions, user, sessions, info, sessions listed, client, info, channel
+-- info..., user...}. Where all sessions of a user are listed, the user's info is that of the last one, and not told.
 RO.presence_list = true
 F.presence_list = function(keys, args)
   local limit, total = tonumber(args[1]), redis.call('ZCARD', keys[2])
@@ -170,27 +191,30 @@ F.presence_list = function(keys, args)
   if limit == 0 or total == 0 then return out end
   local users = redis.call('ZRANGE', keys[2], 0, limit - 1)
   local records = get_fields(keys[1], 'u', users)
-  local counts, latest = {}, {}
-  for i = 1, #users do counts[i], latest[i] = unpack_user(records[i]) end
+  local counts, latest, first = {}, {}, {}
+  for i = 1, #users do counts[i], latest[i], first[i] = unpack_user(records[i]) end
   local sessions = get_fields(keys[1], 'c', latest)
   for i = 1, #users do
-    local at = #out
-    out[at + 1], out[at + 2] = users[i], counts[i]
-    out[at + 3] = sessions[i] and string.sub(sessions[i], (struct.unpack('>I4', sessions[i]))) or ''
+    local at, c = #out, unpack_client(sessions[i])
+    out[at + 1], out[at + 2], out[at + 3], out[at + 4] = users[i], counts[i], '', 0
+    local listed = add_sessions(out, keys[1], first[i], latest[i], c, limit)
+    if listed < counts[i] then out[at + 3] = c and c.info or '' end
+    out[at + 4] = listed
+    limit = limit - listed
   end
   return out
 end
 
 -- A join or leave for those who hear the channel.
-local function announce(live, kind, node, us, client, user, info)
-  redis.call('PUBLISH', live, '- ' .. struct.pack('>Bc8I8I8BI4I4I4I4', kind, node, us, math.floor(us / 1000), #client, #user,
-    #info, 0, 0) .. client .. user .. info)
+local function announce(live, kind, node, us, client, c)
+  redis.call('PUBLISH', live, '- ' .. struct.pack('>Bc8I8I8BI4I4I4I4', kind, node, us, math.floor(us / 1000), #client,
+    #c.user, #c.info, 0, #c.shown) .. client .. c.user .. c.info .. c.shown)
 end
 
 -- To everybody whom join_leave says; the user is told of if this was the first or last session.
 local function tell(live, kind, node, us, client, c, has_changed)
-  if c.flags % 2 == 1 then announce(live, kind, node, us, client, c.user, c.info) end
-  if c.flags % 4 >= 2 and has_changed then announce(live, kind, node, us + 1, '', c.user, c.info) end
+  if c.flags % 2 == 1 then announce(live, kind, node, us, client, c) end
+  if c.flags % 4 >= 2 and has_changed then announce(live, kind, node, us + 1, '', c) end
 end
 
 local function evict(hash, order, live, node, us, member)
@@ -236,21 +260,24 @@ F.presence_evict = function(keys, args)
   return rest
 end
 
-local function restore(set, hash, order, live, node, us, member, user, info, flags, must_tell)
-  local sessions, is_new = enter(set, hash, order, node, member, user, info, flags)
-  if is_new and must_tell then tell(live, 2, node, us, client_of(member), {flags = flags, user = user, info = info}, sessions == 1) end
+local function restore(set, hash, order, live, node, us, member, user, info, shown, flags, must_tell)
+  local sessions, is_new = enter(set, hash, order, node, member, user, info, shown, flags)
+  if is_new and must_tell then
+    local c = {flags = flags, user = user, info = info, shown = shown}
+    tell(live, 2, node, us, client_of(member), c, sessions == 1)
+  end
 end
 
 -- Members of a node whose data was lost, or that was taken for dead: then it was told that they left, and who is missing
 -- joins.
 -- keys: nodes, node's members, and for each: hash, order, live channel. args: node, 0 or 1: it was taken for dead, and
--- for each: member, user, info, join_leave. 0 or 1: the node is known.
+-- for each: member, user, info, channel info, join_leave. 0 or 1: the node is known.
 F.presence_restore = function(keys, args)
   local us = now_us()
   for at = 3, #keys, 3 do
-    local i = (at - 3) / 3 * 4 + 3
+    local i = (at - 3) / 3 * 5 + 3
     pcall(restore, keys[2], keys[at], keys[at + 1], keys[at + 2], args[1], us + i, args[i], args[i + 1], args[i + 2],
-      tonumber(args[i + 3]), args[2] == '1')
+      args[i + 3], tonumber(args[i + 4]), args[2] == '1')
   end
   return has_lease(keys[1], args[1])
 end

@@ -61,7 +61,7 @@ static void finish_sessions(srl__redis_task *task, int error, uint32_t sessions)
 
 /* ---- adding */
 
-enum { ADD_BEHIND_KEY = 3 }; /* user, info, join_leave */
+enum { ADD_BEHIND_KEY = 4 }; /* user, info, channel info, join_leave */
 
 static void added(srl__redis_task *task, int error, const srl_reply *reply)
 {
@@ -96,6 +96,7 @@ static srl__redis_task *adding(srl__redis_node *node, const srl_broker_channel *
     srl__redis_task_add(task, key);
     srl__redis_task_add(task, srl__slice_of(member->user, member->user_len));
     srl__redis_task_add(task, srl__slice_of(member->info, member->info_len));
+    srl__redis_task_add(task, srl__slice_of(member->channel_info, member->channel_info_len));
     srl__redis_task_add_u64(task, channel->join_leave);
     return task;
 }
@@ -192,57 +193,147 @@ int srl__redis_presence_remove(void *state, const srl_broker_channel *channel, c
 
 /* ---- listing */
 
-/* The users of an answer: three values each, behind the counts. */
-static void read_users(const srl_reply *reply, srl_presence_user *users, uint32_t count)
+/* Of an answer: the counts ahead, what each user begins with, and each session. */
+enum { COUNT_ELEMENTS = 2, USER_ELEMENTS = 4, SESSION_ELEMENTS = 3 };
+
+/* What an answer lists, in memory of `size` bytes: first the users, then the sessions. */
+typedef struct listing {
+    size_t size;
+    srl_presence_user *users;
+    srl_presence_session *sessions;
+    uint32_t count;
+    uint32_t session_count;
+} listing;
+
+static srl__slice next_text(srl_reply_walk *walk, const srl_reply *reply)
+{
+    uint32_t at;
+    srl__slice text = srl__slice_of("", 0);
+    if (srl_reply_walk_next(walk, &at) != 0) {
+        text = srl__reply_slice(reply, at);
+    }
+    return text.data != NULL ? text : srl__slice_of("", 0);
+}
+
+static uint32_t next_number(srl_reply_walk *walk, const srl_reply *reply)
+{
+    uint32_t at;
+    uint64_t number = 0;
+    if (srl_reply_walk_next(walk, &at) != 0) {
+        (void)srl_reply_u64(reply, at, &number);
+    }
+    return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
+/* A user, and those of its sessions that are listed: `rest` is how many elements are not read yet, which is lessened.
+ * With NULL for an array nothing is written to it. False: the answer is not what it should be. */
+static bool read_user(srl_reply_walk *walk, const srl_reply *reply, uint32_t *rest, listing *out)
+{
+    srl_presence_user user = {.user_len = 0};
+    if (*rest < USER_ELEMENTS) {
+        return false;
+    }
+    srl__slice name = next_text(walk, reply);
+    user.sessions = next_number(walk, reply);
+    srl__slice info = next_text(walk, reply);
+    uint32_t listed = next_number(walk, reply);
+    *rest -= USER_ELEMENTS;
+    if (listed > *rest / SESSION_ELEMENTS) {
+        return false;
+    }
+    *rest -= listed * SESSION_ELEMENTS;
+    for (uint32_t i = 0; i < listed; i++) {
+        srl__slice client = next_text(walk, reply);
+        srl__slice own = next_text(walk, reply);
+        srl__slice shown = next_text(walk, reply);
+        info = i + 1 == user.sessions ? own : info;
+        if (out->sessions != NULL) {
+            out->sessions[out->session_count] = (srl_presence_session){.client = client.data,
+                                                                       .user = name.data,
+                                                                       .client_len = client.len,
+                                                                       .user_len = name.len,
+                                                                       .info = own.data,
+                                                                       .info_len = own.len,
+                                                                       .channel_info = shown.data,
+                                                                       .channel_info_len = shown.len};
+        }
+        out->session_count++;
+    }
+    user.user = name.data;
+    user.user_len = name.len;
+    user.info = info.data;
+    user.info_len = info.len;
+    if (out->users != NULL) {
+        out->users[out->count] = user;
+    }
+    out->count++;
+    return true;
+}
+
+static bool read_listing(const srl_reply *reply, listing *out)
 {
     srl_reply_walk walk;
-    uint32_t at, number, text;
+    uint32_t children = srl_reply_count(reply, SRL_REPLY_ROOT);
+    uint32_t rest = children > COUNT_ELEMENTS ? children - COUNT_ELEMENTS : 0;
     srl_reply_walk_init(&walk, reply, SRL_REPLY_ROOT);
-    srl_reply_walk_next(&walk, &at);
-    srl_reply_walk_next(&walk, &at);
-    for (uint32_t i = 0; i < count; i++) {
-        int64_t sessions = 0;
-        srl_presence_user *user = &users[i];
-        srl_reply_walk_next(&walk, &at);
-        srl_reply_walk_next(&walk, &number);
-        srl_reply_walk_next(&walk, &text);
-        (void)srl_reply_i64(reply, number, &sessions);
-        srl__slice name = srl__reply_slice(reply, at);
-        srl__slice info = srl__reply_slice(reply, text);
-        *user = (srl_presence_user){.user = name.data != NULL ? name.data : "",
-                                    .user_len = name.len,
-                                    .info = info.data != NULL ? info.data : "",
-                                    .info_len = info.len,
-                                    .sessions = (uint32_t)sessions};
+    for (uint32_t i = 0; i < COUNT_ELEMENTS; i++) {
+        (void)next_number(&walk, reply);
     }
+    out->count = 0;
+    out->session_count = 0;
+    while (rest > 0) {
+        if (!read_user(&walk, reply, &rest, out)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The sizes first, then the memory, then what goes into it. */
+static int make_listing(const srl_allocator *alloc, const srl_reply *reply, listing *out)
+{
+    size_t users_size, size;
+    if (!read_listing(reply, out)) {
+        return SRL_ERR_PROTOCOL;
+    }
+    if (out->count == 0) {
+        return SRL_OK;
+    }
+    if (!srl__size_of_array(out->count, sizeof(srl_presence_user), 0, &users_size) ||
+        !srl__size_of_array(out->session_count, sizeof(srl_presence_session), users_size, &size)) {
+        return SRL_ERR_NOMEM;
+    }
+    out->users = srl__alloc(alloc, size);
+    if (out->users == NULL) {
+        return SRL_ERR_NOMEM;
+    }
+    out->size = size;
+    out->sessions = (srl_presence_session *)(void *)(out->users + out->count);
+    (void)read_listing(reply, out);
+    return SRL_OK;
 }
 
 static void listed(srl__redis_task *task, int error, const srl_reply *reply)
 {
     const srl_allocator alloc = *srl__redis_node_alloc(task->node);
-    uint32_t children = error == SRL_OK ? srl_reply_count(reply, SRL_REPLY_ROOT) : 0;
-    uint32_t count = children > 2 ? (children - 2) / 3 : 0;
-    size_t size = 0;
-    srl_presence_user *users = NULL;
-    if (count > 0 &&
-        (!srl__size_of_array(count, sizeof(*users), 0, &size) || (users = srl__alloc(&alloc, size)) == NULL)) {
-        error = SRL_ERR_NOMEM;
+    listing all = {.size = 0};
+    if (error == SRL_OK) {
+        error = make_listing(&alloc, reply, &all);
     }
     if (error != SRL_OK) {
         srl__redis_task_finish_error(task, error);
         return;
     }
-    if (users != NULL) {
-        read_users(reply, users, count);
-    }
     srl_presence presence = {.size = sizeof(presence),
-                             .count = count,
-                             .users = users,
+                             .count = all.count,
+                             .users = all.users,
                              .num_users = srl__redis_number_at(reply, 0),
-                             .num_sessions = srl__redis_number_at(reply, 1)};
+                             .num_sessions = srl__redis_number_at(reply, 1),
+                             .sessions = all.sessions,
+                             .session_count = all.session_count};
     srl_broker_result result = {.size = sizeof(result), .epoch = "", .presence = &presence};
     srl__redis_task_finish(task, &result);
-    srl__free(&alloc, users, size);
+    srl__free(&alloc, all.users, all.size);
 }
 
 int srl__redis_presence_list(void *state, const srl_broker_channel *channel, uint32_t limit, srl_operation *operation)

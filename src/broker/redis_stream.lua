@@ -133,6 +133,13 @@ F.publish_again = function(keys, args)
   return F.publish(keys, args)
 end
 
+local function is_ahead(id, other)
+  local epoch, offset = parts(id)
+  local other_epoch, other_offset = parts(other)
+  if epoch ~= other_epoch then return tonumber(epoch) > tonumber(other_epoch) end
+  return offset > other_offset
+end
+
 -- Whether the stream goes on from the cursor, and with what: 0 nothing; {1, id, frame...}; {2, tip}: it does not;
 -- {3, tip}: there was no cursor.
 local function since(key, cursor, limit, base, ttl)
@@ -149,6 +156,7 @@ local function since(key, cursor, limit, base, ttl)
     end
     base = math.max(tonumber(base), tonumber((parts(cursor))))
     if not last then return {2, begin(key, base, ttl)} end
+    if is_ahead(last, cursor) then return {2, last} end
     -- The stream ends before the cursor: data was lost, and that is written into it.
     local id = mint(base) .. '-0'
     redis.call('XADD', key, id, 'b', '')
@@ -233,6 +241,13 @@ F.history = function(keys, args)
   end
   if offset >= top then return {last, 0} end
   return collect(key, now .. '-' .. text(math.max(offset + 1, lowest)), '+', limit, false, {last, 0})
+end
+
+-- keys: stream. args: base epoch, ttl of a stream without publications. The tip, which stays.
+F.history_remove = function(keys, args)
+  local last = tip(keys[1]) or begin(keys[1], args[1], args[2])
+  redis.call('XTRIM', keys[1], 'MAXLEN', '=', 0)
+  return last
 end
 
 -- keys: where the lineage of the data is written down. args: the server's replication id, the base epoch known.
