@@ -9,6 +9,7 @@ static const char USAGE[] =
     "  --port N         listen on this port (8080; 0: any free one)\n"
     "  --host NAME      listen on the addresses of this name (localhost)\n"
     "  --origin ORIGIN  let pages from there connect too, like https://chat.example; * for all; may be repeated\n"
+    "  --sdk FILE       for the page with ?sdk=centrifuge: dist/centrifuge.js of the npm package centrifuge\n"
     "  --set NAME=VALUE set an option of the relay (docs/options.md); may be repeated\n"
     "  --help           show this\n";
 
@@ -46,6 +47,8 @@ static int take(chat_args *args, const char *name, char *value)
         return set_port(args, value);
     if (strcmp(name, "--host") == 0) {
         args->host = value;
+    } else if (strcmp(name, "--sdk") == 0) {
+        args->sdk = value;
     } else if (strcmp(name, "--set") == 0) {
         return add_setting(args, value);
     } else if (strcmp(name, "--origin") == 0) {

@@ -9,6 +9,7 @@
 typedef struct chat_args {
     const char *host;
     const char *port;
+    const char *sdk; /* a file, or NULL */
     const char *origins[CHAT_ARGS_MAX];
     size_t origin_count;
     char *settings[CHAT_ARGS_MAX]; /* "name=value", each split into two strings */
