@@ -232,14 +232,14 @@ prepare_sdks() {
 }
 
 run_python_sdk() {
-    local log="$build_root/$1/centrifugo-python.log" status good bad
+    local log="$build_root/$1/centrifugo-python.log" status total bad
     run_step in_folder "$root/tests/conformance/centrifugo/python" env "${@:2}" PYTHONDONTWRITEBYTECODE=1 \
         "$build_root/centrifugo-python/bin/python" -m unittest -v >"$log" 2>&1
     status=$?
     sed -n -E 's/^centrifuge-python: (.*) \.\.\. (ok|FAIL|ERROR|skipped).*/  \2  \1/p' "$log"
-    good=$(grep -c -E '^centrifuge-python: .* ok$' "$log")
+    total=$(sed -n -E 's/^Ran ([0-9]+) tests? .*/\1/p' "$log")
     bad=$(grep -c -E '^(ERROR|FAIL): ' "$log")
-    count_results "$good" "$bad" "$status" "$log"
+    count_results "$((${total:-0} - bad))" "$bad" "$status" "$log"
 }
 
 run_go_sdk() {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config_keys.h"
+#include "read_file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAX_FILE     1048576
@@ -272,27 +273,11 @@ static int read_sections(config *c, const json_node *root, const char *file)
 
 /* ---- the file ---- */
 
-/* Its bytes, or NULL. */
-static char *read_file(const char *path, size_t *len)
-{
-    FILE *file = fopen(path, "rb");
-    char *data = file ? malloc(MAX_FILE) : NULL;
-    if (data)
-        *len = fread(data, 1, MAX_FILE, file);
-    if (data && (ferror(file) || *len == MAX_FILE)) {
-        free(data);
-        data = NULL;
-    }
-    if (file)
-        fclose(file);
-    return data;
-}
-
 int config_read(config *c, const char *path)
 {
     size_t len = 0;
     size_t error_at = 0;
-    char *data = read_file(path, &len);
+    char *data = read_file(path, MAX_FILE, &len);
     if (!data) {
         fprintf(stderr, "centrifugo: %s: cannot be read\n", path);
         return -1;

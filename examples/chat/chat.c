@@ -11,6 +11,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -20,6 +21,7 @@
 #include "chat_args.h"
 #include "clients.h"
 #include "policy.h"
+#include "read_file.h"
 #include "rooms.h"
 #include "server.h"
 #include "ws_frames.h"
@@ -29,6 +31,7 @@
 #define PRESENCE_TTL_MS 15000 /* who was on a chat that crashed is gone after this */
 #define MAX_BODY        65536
 #define MAX_HEAD        16384
+#define MAX_SDK         8388608
 
 typedef struct chat_app {
     srl_relay *relay;
@@ -36,6 +39,8 @@ typedef struct chat_app {
     chat_rooms rooms;
     clients clients;
     http_server *server;
+    char *sdk; /* the script of Centrifugo's SDK, if it was given */
+    size_t sdk_len;
     bool ending;
 } chat_app;
 
@@ -174,17 +179,28 @@ static void relay_ready(void *user)
 
 /* ---- what the host itself has to say ---- */
 
-static int serve_metrics(const char *path, size_t path_len, server_route *page, void *user)
+static bool is_path(const char *path, size_t len, const char *name)
 {
-    static const char name[] = "/metrics";
-    static char text[32768];
+    return len == strlen(name) && memcmp(path, name, len) == 0;
+}
+
+static int serve_page(const char *path, size_t path_len, server_route *page, void *user)
+{
+    static char metrics[32768];
     const chat_app *chat = user;
-    if (path_len != sizeof name - 1 || memcmp(path, name, path_len) != 0)
-        return -1;
-    page->type = "text/plain; version=0.0.4; charset=utf-8";
-    page->data = (const uint8_t *)text;
-    page->len = srl_relay_metrics(chat->relay, text, sizeof text);
-    return page->len < sizeof text ? 0 : -1;
+    if (is_path(path, path_len, "/metrics")) {
+        page->type = "text/plain; version=0.0.4; charset=utf-8";
+        page->data = (const uint8_t *)metrics;
+        page->len = srl_relay_metrics(chat->relay, metrics, sizeof metrics);
+        return page->len < sizeof metrics ? 0 : -1;
+    }
+    if (chat->sdk && is_path(path, path_len, "/centrifuge.js")) {
+        page->type = "text/javascript; charset=utf-8";
+        page->data = (const uint8_t *)chat->sdk;
+        page->len = chat->sdk_len;
+        return 0;
+    }
+    return -1;
 }
 
 static void publish_news(void *user)
@@ -277,7 +293,7 @@ static http_server *start_server(chat_app *chat, const chat_args *args)
         .turn_begin = turn_begins,
         .turn_end = turn_ends,
         .request = serve_request,
-        .page = serve_metrics,
+        .page = serve_page,
         .interrupted = on_interrupt,
         .tick = publish_news,
         .user = chat,
@@ -322,6 +338,10 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     allow_many_descriptors();
+    if (args.sdk && !(chat.sdk = read_file(args.sdk, MAX_SDK, &chat.sdk_len))) {
+        fprintf(stderr, "chat: --sdk: cannot read %s\n", args.sdk);
+        return 1;
+    }
     if (create_relay(&chat, &args) != 0)
         goto done;
     chat.clients = (clients){chat.relay, args.origins, args.origin_count};
@@ -337,5 +357,6 @@ done:
     server_close(chat.server);
     srl_relay_destroy(chat.relay);
     srl_permissions_destroy(chat.permissions);
+    free(chat.sdk);
     return result;
 }

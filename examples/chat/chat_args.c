@@ -10,6 +10,7 @@ static const char USAGE[] =
     "  --host NAME      listen on the addresses of this name (localhost)\n"
     "  --redis URL      meet other chats there, like redis://127.0.0.1:6379; all that use it are one chat\n"
     "  --origin ORIGIN  let pages from there connect too, like https://chat.example; * for all; may be repeated\n"
+    "  --sdk FILE       for the page with ?sdk=centrifuge: dist/centrifuge.js of the npm package centrifuge\n"
     "  --set NAME=VALUE set an option of the relay (docs/options.md); may be repeated\n"
     "  --help           show this\n";
 
@@ -47,6 +48,8 @@ static int take(chat_args *args, const char *name, char *value)
         args->host = value;
     } else if (strcmp(name, "--redis") == 0) {
         args->redis = value;
+    } else if (strcmp(name, "--sdk") == 0) {
+        args->sdk = value;
     } else if (strcmp(name, "--set") == 0) {
         return add_setting(args, value);
     } else if (strcmp(name, "--origin") == 0) {

@@ -10,6 +10,7 @@ typedef struct chat_args {
     const char *host;
     const char *port;
     const char *redis; /* URL; NULL: everything is kept in this process */
+    const char *sdk;   /* a file; NULL: none */
     const char *origins[CHAT_ARGS_MAX];
     size_t origin_count;
     char *settings[CHAT_ARGS_MAX]; /* "name=value", each split into two strings */

@@ -5,6 +5,7 @@ import { Emitter, RelayError } from './client.js';
 const FIRST_ANSWER_OF_A_SERVER = 100; // errors below are the SDK's own: time-outs, lost connections
 const ALREADY_SUBSCRIBED = 105;
 const NOT_FOUND = 104;
+const LOOK_EVERY = 3000;
 
 const { Centrifuge } = await new Promise((resolve, reject) => {
   const script = document.createElement('script');
@@ -30,6 +31,8 @@ class Channel extends Emitter {
   offset = 0;
   epoch = '';
   #own = null;
+  #there = null; // user -> sessions
+  #looking = null;
 
   constructor(client, name) {
     super();
@@ -54,7 +57,7 @@ class Channel extends Emitter {
   }
 
   forget() {
-    this.subscribed = false;
+    this.lost();
     this.offset = 0;
     this.epoch = '';
     this.#discard();
@@ -81,6 +84,7 @@ class Channel extends Emitter {
       known.sessions++;
       users.set(user, known);
     }
+    this.#there = users;
     return { users: [...users.values()] };
   }
 
@@ -97,6 +101,8 @@ class Channel extends Emitter {
     this.offset = streamPosition?.offset ?? 0;
     this.epoch = streamPosition?.epoch ?? '';
     if (wasRecovering && !recovered) this.emit('gap');
+    clearInterval(this.#looking);
+    this.#looking = setInterval(() => this.#look().catch(() => {}), LOOK_EVERY);
     this.emit('position', { offset: this.offset, recovered, unread: 0 });
     const top = recovered ? await this.history({ limit: 0 }).catch(() => null) : null;
     this.emit('subscribed', { wasRecovering, recovered, from, missed: top ? top.offset - from : 0 });
@@ -109,11 +115,12 @@ class Channel extends Emitter {
 
   /** The server has ended it, or would not begin it. */
   ended({ code, reason }, wasOwn) {
-    this.subscribed = false;
     if (wasOwn && code === ALREADY_SUBSCRIBED) {
-      this.subscribed = true;
       this.#discard();
-    } else if (!wasOwn && code === undefined && this.wanted) {
+      return;
+    }
+    this.lost();
+    if (!wasOwn && code === undefined && this.wanted) {
       this.subscribe();
     } else if (this.wanted) {
       this.wanted = false;
@@ -125,17 +132,30 @@ class Channel extends Emitter {
 
   lost() {
     this.subscribed = false;
+    clearInterval(this.#looking);
+  }
+
+  // The rooms of the chat tell when a user comes with the first connection and goes with the last one. That is not in
+  // Centrifugo's protocol, so it is found out.
+  async #look() {
+    const before = this.#there;
+    await this.presence();
+    if (!before || !this.subscribed) return;
+    for (const name of new Set([...before.keys(), ...this.#there.keys()])) {
+      const { sessions: had = 0, info } = before.get(name) ?? {};
+      const { sessions: has = 0, info: now = info } = this.#there.get(name) ?? {};
+      const times = name === '' ? Math.abs(has - had) : Number(has > 0 !== had > 0);
+      for (let i = 0; i < times; i++) this.emit(has > had ? 'join' : 'leave', { user: name, info: now });
+    }
   }
 
   #subscription() {
     const since = this.epoch === '' ? null : { offset: this.offset, epoch: this.epoch };
     return this.#sdk
-      .newSubscription(this.name, { since, recoverable: true, joinLeave: true })
+      .newSubscription(this.name, { since, recoverable: true })
       .on('subscribed', (context) => this.began(context))
       .on('subscribing', () => this.lost())
       .on('publication', (context) => this.came(context))
-      .on('join', ({ info }) => this.emit('join', person(info)))
-      .on('leave', ({ info }) => this.emit('leave', person(info)))
       .on('unsubscribed', (context) => this.#own && this.ended(context, true));
   }
 
@@ -168,8 +188,6 @@ export class RelayClient extends Emitter {
       .on('subscribed', (context) => this.#enlisted(context))
       .on('subscribing', ({ channel }) => this.#channels.get(channel)?.lost())
       .on('publication', (context) => this.#channels.get(context.channel)?.came(context))
-      .on('join', ({ channel, info }) => this.#channels.get(channel)?.emit('join', person(info)))
-      .on('leave', ({ channel, info }) => this.#channels.get(channel)?.emit('leave', person(info)))
       .on('unsubscribed', ({ channel }) => this.#channels.get(channel)?.ended({}, false));
   }
 

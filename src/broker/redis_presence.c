@@ -236,13 +236,13 @@ static bool read_user(srl_reply_walk *walk, const srl_reply *reply, uint32_t *re
     srl__slice name = next_text(walk, reply);
     user.sessions = next_number(walk, reply);
     srl__slice info = next_text(walk, reply);
-    uint32_t listed = next_number(walk, reply);
+    uint32_t count = next_number(walk, reply);
     *rest -= USER_ELEMENTS;
-    if (listed > *rest / SESSION_ELEMENTS) {
+    if (count > *rest / SESSION_ELEMENTS) {
         return false;
     }
-    *rest -= listed * SESSION_ELEMENTS;
-    for (uint32_t i = 0; i < listed; i++) {
+    *rest -= count * SESSION_ELEMENTS;
+    for (uint32_t i = 0; i < count; i++) {
         srl__slice client = next_text(walk, reply);
         srl__slice own = next_text(walk, reply);
         srl__slice shown = next_text(walk, reply);

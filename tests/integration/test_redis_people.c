@@ -22,7 +22,7 @@
 
 typedef struct leave {
     int kind;
-    char client[40], user[40], info[40];
+    char client[40], user[40], info[40], shown[40];
 } leave;
 
 static srl_test_redis server;
@@ -145,7 +145,7 @@ static const char *add(world *w, const char *node, const char *member, const cha
 {
     char set[64];
     snprintf(set, sizeof(set), "set:%s", node);
-    return CALL("presence_add", 4, "nodes", set, "h", "o", node, member, user, info, bits);
+    return CALL("presence_add", 4, "nodes", set, "h", "o", node, member, user, info, "", bits);
 }
 
 static const char *drop(world *w, const char *member, const char *user)
@@ -156,6 +156,34 @@ static const char *drop(world *w, const char *member, const char *user)
 static const char *list(world *w)
 {
     return CALL("presence_list", 2, "h", "o", "100");
+}
+
+/* "users sessions user number info...", without the sessions. */
+static const char *list_users(world *w)
+{
+    static char text[4096];
+    const char *words[] = {"h", "o", "100"};
+    const srl_reply *reply = call_words(w, "presence_list", 2, 3, words, NULL);
+    uint32_t count = srl_reply_count(reply, SRL_REPLY_ROOT);
+    uint64_t listed;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t last = 0;
+        if (i >= 2 && i + 3 < count) {
+            assert_int_equal(srl_reply_u64(reply, srl_reply_child(reply, SRL_REPLY_ROOT, i + 3), &listed), SRL_OK);
+            last = i + 3 + 3 * (uint32_t)listed;
+        }
+        for (uint32_t k = i; k < i + (last > 0 ? 2 : 1); k++) {
+            render(reply, srl_reply_child(reply, SRL_REPLY_ROOT, k), text, sizeof(text));
+            strcat(text, " ");
+        }
+        if (last > 0) {
+            render(reply, srl_reply_child(reply, SRL_REPLY_ROOT, listed > 0 ? last - 1 : i + 2), text, sizeof(text));
+            strcat(text, " ");
+            i = last;
+        }
+    }
+    return text;
 }
 
 /* A beat whose lease is 10 s; one who evicts has 1 s to go on. */

@@ -1,6 +1,8 @@
 // The HTTP side: pages, limits, hostile requests, the opening handshake.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ChatServer, Raw, sleep } from '../server.mjs';
 
 let server;
@@ -67,8 +69,9 @@ const REQUESTS = [
   ['a path with dots', 'GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n', 404],
   ['a coded path', 'GET /%2e%2e/chat.js HTTP/1.1\r\nHost: x\r\n\r\n', 404],
   ['another method', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n', 405],
-  ['a body', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello', 413],
-  ['a chunked body', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 413],
+  ['a body', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello', 200],
+  ['a body that is too long', 'POST /emulation HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\nhello', 413],
+  ['a chunked body', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 411],
   ['two lengths', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n', 400],
   ['no host', 'GET / HTTP/1.1\r\n\r\n', 400],
   ['two hosts', 'GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 400],
@@ -80,8 +83,8 @@ const REQUESTS = [
   ['a control character', 'GET / HTTP/1.1\r\nHost: x\r\nA: b\x01c\r\n\r\n', 400],
   ['a bare line feed', 'GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n', 400],
   ['65 headers', `GET / HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(64)}\r\n`, 431],
-  ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nA: ${'b'.repeat(9000)}`, 431],
-  ['a target that is too long', `GET /${'a'.repeat(9000)}`, 414],
+  ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nA: ${'b'.repeat(17000)}`, 431],
+  ['a target that is too long', `GET /${'a'.repeat(17000)}`, 414],
   ['garbage', '\x16\x03\x01\r\n\r\n', 400],
   ['a WebSocket without its headers', 'GET /ws HTTP/1.1\r\nHost: x\r\n\r\n', 426],
   ['a WebSocket by POST', opening({}, 'POST'), 405],
@@ -118,6 +121,16 @@ test('an allowed origin', async () => {
   raw.destroy();
   const refused = await Raw.connect(other.port);
   assert.match(await refused.request(opening({ Origin: 'http://app.example.org' })), /^HTTP\/1\.1 403 /);
+  assert.equal(await other.stop(), 0);
+});
+
+test("the script of Centrifugo's SDK, if it was given", async () => {
+  assert.equal((await fetch(`${server.url}centrifuge.js`)).status, 404);
+  const file = fileURLToPath(import.meta.url);
+  const other = await ChatServer.start('--sdk', file);
+  const response = await fetch(`${other.url}centrifuge.js`);
+  assert.match(response.headers.get('content-type'), /^text\/javascript/);
+  assert.equal(await response.text(), readFileSync(file, 'utf8'));
   assert.equal(await other.stop(), 0);
 });
 

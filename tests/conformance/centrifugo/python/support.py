@@ -273,6 +273,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
     """A test with clients that are closed at its end."""
 
     async def asyncSetUp(self):
+        asyncio.get_running_loop().slow_callback_duration = 60  # no warnings of a busy machine among the results
         self.clients = []
 
     async def asyncTearDown(self):
