@@ -7,7 +7,8 @@
 enum {
     BATCH = 256,                /* streams per question */
     MAX_READINGS = 4,           /* questions under way */
-    LIMIT = 512,                /* publications of one stream per answer */
+    LIMIT = 128,                /* publications of one stream per answer */
+    LIMIT_BYTES = 512 * 1024,   /* of all streams of an answer; the last one may go beyond */
     EMPTY_TTL_MS = 3600 * 1000, /* of a stream that had no publication yet; sweeping prolongs it */
     TICKS_PER_SECOND = 4
 };
@@ -173,11 +174,15 @@ static void refuse(srl__redis_room *room)
 
 static void take(srl__redis_room *room, const srl_reply *reply, uint32_t at)
 {
-    enum { FOLLOWS = 1, BROKEN = 2, OPENED = 3 };
+    enum { FOLLOWS = 1, BROKEN = 2, OPENED = 3, LATER = 4 };
     int64_t kind = 0;
     bool more = false;
     if (srl_reply_count(reply, at) > 0) {
         (void)srl_reply_i64(reply, srl_reply_child(reply, at, 0), &kind);
+        if (kind == LATER) {
+            srl__redis_doubt(room);
+            return;
+        }
         if (kind == FOLLOWS) {
             more = deliver_missed(room, reply, at);
         } else {
@@ -255,6 +260,7 @@ static int ask(srl__redis_node *node, reading *r)
     }
     srl__redis_call_add_u64(&call, node->base_epoch);
     srl__redis_call_add_u64(&call, LIMIT);
+    srl__redis_call_add_u64(&call, LIMIT_BYTES);
     srl__redis_call_add_u64(&call, EMPTY_TTL_MS);
     for (uint32_t i = 0; i < r->count; i++) {
         add_cursor(&call, r->rooms[i]);

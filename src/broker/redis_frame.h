@@ -10,7 +10,7 @@
  *     38 4   length of what the channel shows of the publisher
  *     42     client, user, info, tags, what the channel shows, and up to the end the data
  *
- * Numbers are big-endian. redis.lua knows the places of kind, token and lengths. */
+ * Numbers are big-endian. The scripts know the places of kind, token and lengths. */
 #ifndef SRL__REDIS_FRAME_H
 #define SRL__REDIS_FRAME_H
 

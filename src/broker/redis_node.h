@@ -29,7 +29,7 @@ typedef struct srl__redis_broker {
     srl_redis_options *options; /* a view of the above, for the client's public functions */
     srl_redis_broker_config config;
     char prefix[SRL__REDIS_PREFIX_MAX];
-    srl_redis_script *library; /* redis.lua as functions */
+    srl_redis_script *library; /* redis_*.lua as functions */
     srl_redis_script *script;  /* and as one script, for servers without functions */
 } srl__redis_broker;
 
@@ -198,7 +198,7 @@ bool srl__redis_lacks_functions(const srl_reply *reply);
 
 /* redis_replicas.c */
 
-/* Whether the answer is held back until replicas have the publication. */
+/* Whether the answer is no longer the caller's to give: it is held back until replicas have the publication. */
 bool srl__redis_replicas_hold(srl__redis_node *node, srl_operation *operation, srl__redis_cursor at, bool is_repeat);
 /* Ask whether they have those that were answered. */
 void srl__redis_replicas_ask(srl__redis_node *node);
@@ -206,7 +206,7 @@ void srl__redis_replicas_free(srl__redis_node *node);
 
 /* redis_script.c */
 
-/* The text of redis.lua: as a library of functions, or as one script. */
+/* The text of redis_*.lua: as a library of functions, or as one script. */
 int srl__redis_lua(const srl_allocator *alloc, bool as_library, srl__buf *out);
 
 /* redis_room.c */

@@ -108,7 +108,8 @@ local function enter(set, hash, order, node, member, user, info, shown, flags)
     return (unpack_user(have[2])), false
   end
   if c then unlink(hash, order, client, c) end
-  return link(hash, order, client, {flags = flags, node = node, user = user, info = info, shown = shown}, have[2]), true
+  c = {flags = flags, node = node, user = user, info = info, shown = shown}
+  return link(hash, order, client, c, have[2]), true
 end
 
 -- Whether the node is known. One that is not gets a short lease, so that what it brings is evicted if it does not come

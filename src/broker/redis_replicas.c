@@ -55,7 +55,10 @@ bool srl__redis_replicas_hold(srl__redis_node *node, srl_operation *operation, s
     }
     answer = srl__alloc_zeroed(srl__redis_node_alloc(node), sizeof(*answer));
     if (answer == NULL) {
-        return false;
+        srl_broker_result unknown = {
+            .size = sizeof(unknown), .error = SRL_ERR_OUTCOME_UNKNOWN, .epoch = "", .meta = ""};
+        srl_operation_finish(operation, &unknown);
+        return true;
     }
     srl__list_init(&answer->link);
     answer->operation = operation;

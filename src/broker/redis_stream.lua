@@ -175,12 +175,20 @@ local function since(key, cursor, limit, base, ttl)
   return out
 end
 
--- keys: streams. args: base epoch, publications at most of each, ttl of a stream without any, then a cursor per stream.
+-- keys: streams. args: base epoch, publications at most of each, bytes at most of all together, ttl of a stream without
+-- any, then a cursor per stream. Beside what since() answers: 4, there was no room left, ask again.
 F.catch_up = function(keys, args)
-  local out = {}
+  local out, left = {}, tonumber(args[3])
   for i = 1, #keys do
-    local ok, got = pcall(since, keys[i], args[i + 3], tonumber(args[2]), args[1], args[3])
-    out[i] = ok and got or {9, tostring(type(got) == 'table' and got.err or got)}
+    if left <= 0 then
+      out[i] = {4}
+    else
+      local ok, got = pcall(since, keys[i], args[i + 4], tonumber(args[2]), args[1], args[4])
+      out[i] = ok and got or {9, tostring(type(got) == 'table' and got.err or got)}
+      if ok and got ~= 0 and got[1] == 1 then
+        for j = 3, #got, 2 do left = left - #got[j] - 64 end
+      end
+    end
   end
   return out
 end

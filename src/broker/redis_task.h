@@ -1,6 +1,6 @@
 /* Questions to Redis that are answered, whatever happens to the connection.
  *
- * A task is one call of a function of redis.lua. All tasks of a node go over one connection in the order they were
+ * A task is one call of a function of redis_*.lua. All tasks of a node go over one connection in the order they were
  * given; those that a lost connection left unanswered are sent again, in that order, before all later ones. So a
  * function must bear to be run twice: `again` in its answer's task tells that it may have been. */
 #ifndef SRL__REDIS_TASK_H
@@ -17,7 +17,7 @@ typedef struct srl__redis_task srl__redis_task;
 /* The answer; `reply` is NULL if `error` is not SRL_OK. The task is freed when it returns. */
 typedef void (*srl__redis_answer_fn)(srl__redis_task *task, int error, const srl_reply *reply);
 
-/* A call of a function of redis.lua being built: its keys, then its arguments. */
+/* A call of a function of redis_*.lua being built: its keys, then its arguments. */
 typedef struct srl__redis_call {
     srl_command *command;
     const char *function;

@@ -31,7 +31,7 @@ class Streams:
 
     def __init__(self, connection, prefix):
         self.positions, self.ids, self.marks, self.place = {}, {}, {}, {}
-        self.doubled = []
+        self.doubled, self.is_trimmed = [], False
         cursor, names = b"0", set()
         while True:
             cursor, some = connection("SCAN", cursor, "MATCH", f"{prefix}:*:s:c*", "COUNT", 1000)
@@ -69,6 +69,7 @@ class Streams:
     def complete(self, journals):
         """Add what was trimmed: all that was acknowledged or seen. As if each channel had a mark at its end, since
         whether a client's position was trimmed when it came back cannot be known any more."""
+        self.is_trimmed = True
         known, twice = {}, set()
         for path in journals:
             for kind, _, _, channel, epoch, offset, message in records(path):
@@ -239,7 +240,7 @@ class Verdict:
             is_certain = last[1] > 0 or position[0] == last[0]
             if is_certain and not walk.lost and bisect.bisect_right(losses, last) == len(losses):
                 self.problem("recovered: false without a loss", f"{path}: s{who} c{channel} {last} -> {position}")
-        walk.at, walk.lost = at, not exists
+        walk.at, walk.lost = at, not exists and not self.streams.is_trimmed
         if not exists and (channel, position) not in self.gone:
             # Maybe a position that nobody here was told of and that is lost by now; whatever comes must be told.
             self.counts["began at a position lost later"] += 1

@@ -11,7 +11,7 @@ import oracle
 class FakeStreams:
     def __init__(self, channels, marks=()):
         self.positions, self.ids, self.place, self.doubled = {}, {}, {}, []
-        self.marks = {0: list(marks)}
+        self.marks, self.is_trimmed = {0: list(marks)}, False
         for channel, entries in channels.items():
             self.positions[channel] = [position for position, _ in entries]
             self.ids[channel] = [message for _, message in entries]

@@ -448,6 +448,32 @@ static void a_deaf_connection_is_noticed(void **state)
     end(w);
 }
 
+/* By the nodes' clocks; offset and epoch stay. */
+static void old_publications_are_not_shown(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    channel.history_ttl_ms = 10000;
+    for (int i = 0; i < 100; i++) {
+        publish(w, &w->a, channel, "old");
+    }
+    fake_platform_advance(&w->clock, 6000);
+    srl_test_answer young = publish(w, &w->a, channel, "young");
+    assert_int_equal(since(w, channel, young.epoch, 50).count, 51);
+    fake_platform_advance(&w->clock, 6000);
+    srl_test_answer left = since(w, channel, young.epoch, 0);
+    assert_int_equal(left.count, 1);
+    assert_string_equal(left.data[0], "young");
+    fake_platform_advance(&w->clock, 6000);
+    left = since(w, channel, young.epoch, 0);
+    assert_int_equal(left.count, 0);
+    assert_int_equal(left.offset, 101);
+    assert_string_equal(left.epoch, young.epoch);
+    assert_int_equal(publish(w, &w->b, channel, "next").offset, 102);
+    end(w);
+}
+
 static void replicas_can_be_waited_for(void **state)
 {
     srl_redis_broker_config config;
@@ -515,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_foreign_key_concerns_its_channel_only),
         cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
         cmocka_unit_test(a_deaf_connection_is_noticed),
+        cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(replicas_can_be_waited_for),
         cmocka_unit_test(configurations_that_cannot_be),
     };

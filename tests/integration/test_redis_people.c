@@ -145,7 +145,7 @@ static const char *add(world *w, const char *node, const char *member, const cha
 {
     char set[64];
     snprintf(set, sizeof(set), "set:%s", node);
-    return CALL("presence_add", 4, "nodes", set, "h", "o", node, member, user, info, "", bits);
+    return CALL("presence_add", 4, "nodes", set, "h", "o", node, member, user, info, "@", bits);
 }
 
 static const char *drop(world *w, const char *member, const char *user)
@@ -156,34 +156,6 @@ static const char *drop(world *w, const char *member, const char *user)
 static const char *list(world *w)
 {
     return CALL("presence_list", 2, "h", "o", "100");
-}
-
-/* "users sessions user number info...", without the sessions. */
-static const char *list_users(world *w)
-{
-    static char text[4096];
-    const char *words[] = {"h", "o", "100"};
-    const srl_reply *reply = call_words(w, "presence_list", 2, 3, words, NULL);
-    uint32_t count = srl_reply_count(reply, SRL_REPLY_ROOT);
-    uint64_t listed;
-    text[0] = '\0';
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t last = 0;
-        if (i >= 2 && i + 3 < count) {
-            assert_int_equal(srl_reply_u64(reply, srl_reply_child(reply, SRL_REPLY_ROOT, i + 3), &listed), SRL_OK);
-            last = i + 3 + 3 * (uint32_t)listed;
-        }
-        for (uint32_t k = i; k < i + (last > 0 ? 2 : 1); k++) {
-            render(reply, srl_reply_child(reply, SRL_REPLY_ROOT, k), text, sizeof(text));
-            strcat(text, " ");
-        }
-        if (last > 0) {
-            render(reply, srl_reply_child(reply, SRL_REPLY_ROOT, listed > 0 ? last - 1 : i + 2), text, sizeof(text));
-            strcat(text, " ");
-            i = last;
-        }
-    }
-    return text;
 }
 
 /* A beat whose lease is 10 s; one who evicts has 1 s to go on. */
@@ -223,6 +195,8 @@ static void on_message(const srl_redis_message *message, void *user)
     snprintf(l->client, sizeof(l->client), "%.*s", (int)frame.publication.client_len, frame.publication.client);
     snprintf(l->user, sizeof(l->user), "%.*s", (int)frame.publication.user_len, frame.publication.user);
     snprintf(l->info, sizeof(l->info), "%.*s", (int)frame.publication.info_len, frame.publication.info);
+    snprintf(l->shown, sizeof(l->shown), "%.*s", (int)frame.publication.channel_info_len,
+             frame.publication.channel_info);
 }
 
 static void on_state(int state, int error, const char *text, void *user)
@@ -244,7 +218,7 @@ static void hear(world *w)
     } while (w->told != before);
 }
 
-/* "join c1 ann i, leave - ann i": what was heard since the last call. */
+/* "join c1 ann i@, leave - ann i@": what was heard since the last call. */
 static void expect_told(world *w, const char *expected)
 {
     char seen[1024] = "";
@@ -252,9 +226,9 @@ static void expect_told(world *w, const char *expected)
     for (uint32_t i = 0; i < w->told; i++) {
         size_t used = strlen(seen);
         const leave *l = &w->log[i];
-        snprintf(seen + used, sizeof(seen) - used, "%s%s %s %s %s", i > 0 ? ", " : "",
+        snprintf(seen + used, sizeof(seen) - used, "%s%s %s %s %s%s", i > 0 ? ", " : "",
                  l->kind == SRL_MESSAGE_JOIN ? "join" : "leave", l->client[0] != '\0' ? l->client : "-", l->user,
-                 l->info);
+                 l->info, l->shown);
     }
     assert_string_equal(seen, expected);
     w->told = 0;
@@ -314,11 +288,12 @@ static void sessions_are_counted_by_user(void **state)
     assert_string_equal(add(w, NODE, M("c2"), "bob", "", "3"), "[1 1]");
     assert_string_equal(add(w, NODE, M("c3"), "ann", "i3", "3"), "[2 1]");
     assert_string_equal(add(w, NODE, M("c1"), "ann", "i4", "3"), "[2 1]");
-    assert_string_equal(list(w), "[2 3 ann 2 i3 bob 1 ]");
+    assert_string_equal(list(w), "[2 3 ann 2  2 c1 i4 @ c3 i3 @ bob 1  1 c2  @]");
     EXPECT("[2 3]", "presence_list", 2, "h", "o", "0");
-    EXPECT("[2 3 ann 2 i3]", "presence_list", 2, "h", "o", "1");
+    EXPECT("[2 3 ann 2 i3 1 c1 i4 @]", "presence_list", 2, "h", "o", "1");
+    EXPECT("[2 3 ann 2  2 c1 i4 @ c3 i3 @ bob 1  0]", "presence_list", 2, "h", "o", "2");
     assert_string_equal(drop(w, M("c3"), "ann"), "[1 1]");
-    assert_string_equal(list(w), "[2 2 ann 1 i4 bob 1 ]");
+    assert_string_equal(list(w), "[2 2 ann 1  1 c1 i4 @ bob 1  1 c2  @]");
     assert_string_equal(drop(w, M("c3"), "ann"), "[0 1]");
     assert_string_equal(drop(w, M("c1"), "ann"), "[1 0]");
     assert_string_equal(drop(w, M("c2"), "bob"), "[1 0]");
@@ -335,11 +310,40 @@ static void a_client_may_become_another_user_on_another_node(void **state)
     add(w, NODE, M("c1"), "ann", "1", "0");
     add(w, NODE, M("c2"), "ann", "2", "0");
     assert_string_equal(add(w, OTHER, M("c2"), "bob", "3", "0"), "[1 1]");
-    assert_string_equal(list(w), "[2 2 ann 1 1 bob 1 3]");
+    assert_string_equal(list(w), "[2 2 ann 1  1 c1 1 @ bob 1  1 c2 3 @]");
     /* What is left of it in the first node's set does no harm. */
     EXPECT("[1]", "presence_evict", 8, "nodes", "set:" NODE, "h", "o", "live", "h", "o", "live", NODE, "1000", "9",
            M("c2"), M("c1"));
-    assert_string_equal(list(w), "[1 1 bob 1 3]");
+    assert_string_equal(list(w), "[1 1 bob 1  1 c2 3 @]");
+}
+
+/* What a presence shows, as the server tells it. */
+static void show(const srl__presence *presence, uint32_t limit, char *out, size_t size)
+{
+    srl_presence shown;
+    uint32_t next = 0;
+    void *memory = malloc(srl__presence_measure(presence, limit) + 1);
+    assert_non_null(memory);
+    srl__presence_copy(presence, limit, memory, &shown);
+    size_t used = (size_t)snprintf(out, size, "[%u %u", shown.num_users, shown.num_sessions);
+    for (uint32_t i = 0; i < shown.count; i++) {
+        const srl_presence_user *user = &shown.users[i];
+        uint32_t left = shown.session_count - next;
+        uint32_t listed = left < user->sessions ? left : user->sessions;
+        int info_len = listed < user->sessions ? (int)user->info_len : 0;
+        used += (size_t)snprintf(out + used, size - used, " %.*s %u %.*s %u", (int)user->user_len, user->user,
+                                 user->sessions, info_len, user->info, listed);
+        for (; listed > 0; listed--, next++) {
+            const srl_presence_session *session = &shown.sessions[next];
+            assert_memory_equal(session->user, user->user, user->user_len);
+            used += (size_t)snprintf(out + used, size - used, " %.*s %.*s %.*s", (int)session->client_len,
+                                     session->client, (int)session->info_len, session->info,
+                                     (int)session->channel_info_len, session->channel_info);
+        }
+    }
+    assert_int_equal(next, shown.session_count);
+    snprintf(out + used, size - used, "]");
+    free(memory);
 }
 
 /* The memory broker's presence is the model. */
@@ -369,7 +373,9 @@ static void presence_is_as_the_memory_broker_has_it(void **state)
                                          .user = user,
                                          .user_len = strlen(user),
                                          .info = info,
-                                         .info_len = strlen(info)};
+                                         .info_len = strlen(info),
+                                         .channel_info = "@",
+                                         .channel_info_len = 1};
         if (srl_test_random_below(&random, 100) < 55) {
             assert_int_equal(srl__presence_add(&model, &given, "", &sessions), SRL_OK);
             snprintf(expected, sizeof(expected), "[%u 1]", sessions);
@@ -379,20 +385,11 @@ static void presence_is_as_the_memory_broker_has_it(void **state)
             snprintf(expected, sizeof(expected), "[%d %u]", rc == SRL_OK, sessions);
             assert_string_equal(drop(w, member, user), expected);
         }
-        srl_presence shown;
-        char all[1024];
-        void *memory = malloc(srl__presence_measure(&model, 100) + 1);
-        assert_non_null(memory);
-        srl__presence_copy(&model, 100, memory, &shown);
-        snprintf(all, sizeof(all), "[%u %u", shown.num_users, shown.num_sessions);
-        for (uint32_t i = 0; i < shown.count; i++) {
-            size_t used = strlen(all);
-            snprintf(all + used, sizeof(all) - used, " %.*s %u %.*s", (int)shown.users[i].user_len, shown.users[i].user,
-                     shown.users[i].sessions, (int)shown.users[i].info_len, shown.users[i].info);
-        }
-        free(memory);
-        snprintf(all + strlen(all), sizeof(all) - strlen(all), "]");
-        assert_string_equal(list(w), all);
+        uint32_t limit = step % 3 == 0 ? (uint32_t)srl_test_random_below(&random, 20) : 100;
+        char all[2048];
+        show(&model, limit, all, sizeof(all));
+        snprintf(expected, sizeof(expected), "%u", limit);
+        EXPECT(all, "presence_list", 2, "h", "o", expected);
     }
     srl__presence_free(&model);
 }
@@ -406,9 +403,10 @@ static void a_lost_answer_is_given_again(void **state)
     beat(w, NODE, "line", "1");
     add(w, NODE, M("c1"), "ann", "i", "3");
     add(w, OTHER, M("c2"), "ann", "", "3");
-    EXPECT("[1 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c1"), "ann", "i", "3");
-    EXPECT("[3 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c3"), "ann", "i", "3");
-    EXPECT("[3 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c1"), "ann", "other", "3");
+    EXPECT("[1 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c1"), "ann", "i", "@", "3");
+    EXPECT("[3 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c3"), "ann", "i", "@", "3");
+    EXPECT("[3 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c1"), "ann", "i", "!", "3");
+    EXPECT("[3 1]", "presence_add_again", 4, "nodes", "set:" NODE, "h", "o", NODE, M("c1"), "ann", "other", "@", "3");
     drop(w, M("c1"), "ann");
     drop(w, M("c3"), "ann");
     EXPECT("[1 1]", again, 4, "set:" NODE, "h", "o", "gone", M("c3"), "ann", "60000");
@@ -462,7 +460,7 @@ static void one_evicts_at_a_time(void **state)
     /* Whoever was at it has not gone on for a second. */
     test_wait(w->loop, &w->told, 1, 1100);
     assert_string_equal(beat(w, "node-c0000000000.1", "line", "0"), "[1 " NODE "]");
-    assert_string_equal(list(w), "[1 1 ann 1 ]");
+    assert_string_equal(list(w), "[1 1 ann 1  1 c1  @]");
     CALL("presence_evict", 5, "nodes", "set:" NODE, "h", "o", "live", NODE, "1000", "9", M("c1"));
     assert_string_equal(beat(w, NODE, "line", "0"), "[2]");
     assert_string_equal(beat(w, NODE, "line", "1"), "[2]");
@@ -502,7 +500,7 @@ static void leaves_are_told_as_each_member_says(void **state)
     add(w, NODE, M("c5"), "zoe", "", "0");
     EXPECT("[1]", "presence_evict", 17, "nodes", "set:" NODE, "h", "o", "live", "h", "o", "live", "h", "o", "live", "h",
            "o", "live", "h", "o", "live", NODE, "1000", "9", M("c1"), M("c2"), M("c3"), M("c4"), M("c5"));
-    expect_told(w, "leave c1 ann one, leave c2 ann two, leave - ann two, leave - bob , leave c4 eve ");
+    expect_told(w, "leave c1 ann one@, leave c2 ann two@, leave - ann two@, leave - bob @, leave c4 eve @");
     PLAIN("1", "DBSIZE");
     PLAIN("nil", "HGET nodes " NODE);
     /* Once more changes nothing. */
@@ -544,24 +542,25 @@ static void who_was_taken_for_dead_joins_again(void **state)
     add(w, NODE, M("c3"), "bob", "", "3");
     CALL("presence_evict", 8, "nodes", "set:" NODE, "h", "o", "live", "h", "o", "live", NODE, "1000", "9", M("c1"),
          M("c3"));
-    expect_told(w, "leave c1 ann i, leave c3 bob , leave - bob ");
+    expect_told(w, "leave c1 ann i@, leave c3 bob @, leave - bob @");
     assert_string_equal(beat(w, OTHER, "line", "1"), "[1]");
     for (int again = 0; again < 2; again++) {
         EXPECT("1", "presence_restore", 11, "nodes", "set:" OTHER, "h", "o", "live", "h", "o", "live", "h", "o", "live",
-               OTHER, "1", M("c1"), "ann", "i", "3", M("c2"), "ann", "", "3", M("c3"), "bob", "", "3");
-        expect_told(w, again ? "" : "join c1 ann i, join c3 bob , join - bob ");
-        assert_string_equal(list(w), "[2 3 ann 2 i bob 1 ]");
+               OTHER, "1", M("c1"), "ann", "i", "@", "3", M("c2"), "ann", "", "@", "3", M("c3"), "bob", "", "@", "3");
+        expect_told(w, again ? "" : "join c1 ann i@, join c3 bob @, join - bob @");
+        assert_string_equal(list(w), "[2 3 ann 2  2 c2  @ c1 i @ bob 1  1 c3  @]");
     }
     /* Nothing of them is the old one's any more. */
     EXPECT("[1]", "presence_evict", 11, "nodes", "set:" NODE, "h", "o", "live", "h", "o", "live", "h", "o", "live",
            NODE, "1000", "9", M("c1"), M("c2"), M("c3"));
     expect_told(w, "");
-    assert_string_equal(list(w), "[2 3 ann 2 i bob 1 ]");
+    assert_string_equal(list(w), "[2 3 ann 2  2 c2  @ c1 i @ bob 1  1 c3  @]");
     EXPECT("0", "presence_restore", 2, "nodes", "set:x", "node-x0000000000.1", "0");
     /* Where data was lost nobody was told anything. */
-    EXPECT("1", "presence_restore", 5, "nodes", "set:" OTHER, "h", "o", "live", OTHER, "0", M("c5"), "zoe", "", "3");
+    EXPECT("1", "presence_restore", 5, "nodes", "set:" OTHER, "h", "o", "live", OTHER, "0", M("c5"), "zoe", "", "@",
+           "3");
     expect_told(w, "");
-    assert_string_equal(list(w), "[3 4 ann 2 i bob 1  zoe 1 ]");
+    assert_string_equal(list(w), "[3 4 ann 2  2 c2  @ c1 i @ bob 1  1 c3  @ zoe 1  1 c5  @]");
 }
 
 /* ---- what is not ours */
@@ -579,7 +578,7 @@ static void another_type_under_our_key_is_an_error_there_and_nowhere_else(void *
         ASSERT_STARTS(add(w, NODE, M("c1"), "ann", "", "3"), "WRONGTYPE");
         ASSERT_STARTS(list(w), "WRONGTYPE");
         PLAIN("0", i == 0 ? "EXISTS o" : "EXISTS h");
-        EXPECT("[1 1]", "presence_add", 4, "nodes", "set:" NODE, "h2", "o2", NODE, "\002c1chan2", "ann", "", "3");
+        EXPECT("[1 1]", "presence_add", 4, "nodes", "set:" NODE, "h2", "o2", NODE, "\002c1chan2", "ann", "", "", "3");
         EXPECT("[1 0]", "presence_remove", 4, "set:" NODE, "h2", "o2", "gone", "\002c1chan2", "ann", "1000");
     }
     plain(w, "DEL h o");
@@ -587,7 +586,7 @@ static void another_type_under_our_key_is_an_error_there_and_nowhere_else(void *
     plain(w, "SET o text");
     ASSERT_STARTS(drop(w, M("c1"), "ann"), "WRONGTYPE");
     /* It keeps nobody from evicting the others. */
-    CALL("presence_add", 4, "nodes", "set:" NODE, "h2", "o2", NODE, "\002c2chan2", "bob", "", "3");
+    CALL("presence_add", 4, "nodes", "set:" NODE, "h2", "o2", NODE, "\002c2chan2", "bob", "", "", "3");
     EXPECT("[1]", "presence_evict", 8, "nodes", "set:" NODE, "h", "o", "live", "h2", "o2", "live", NODE, "1000", "9",
            M("c1"), "\002c2chan2");
     PLAIN("0", "EXISTS h2 o2");
@@ -637,6 +636,24 @@ static void offsets_are_greater_than_a_double_can_tell(void **state)
     EXPECT("10 other epoch", "position_set", 1, "p", "9", "other epoch", "5");
     assert_true(atoi(plain(w, "PTTL p")) > 50000);
     EXPECT("nil", "position_get", 1, "none");
+}
+
+/* ---- history that was dropped */
+
+static void a_reader_behind_an_emptied_stream_begins_no_epoch(void **state)
+{
+    world *w = *state;
+    plain(w, "XADD s 5000000000000000-3 d x");
+    plain(w, "XADD s 5000000000000000-4 d x");
+    EXPECT("5000000000000000-4", "history_remove", 1, "s", "1", "1000");
+    PLAIN("0", "XLEN s");
+    EXPECT("[[2 5000000000000000-4]]", "catch_up", 1, "s", "1", "10", "1000", "5000000000000000-3");
+    EXPECT("[[2 5000000000000000-4]]", "catch_up", 1, "s", "1", "10", "1000", "4000000000000000-9");
+    EXPECT("[0]", "catch_up", 1, "s", "1", "10", "1000", "5000000000000000-4");
+    EXPECT("5000000000000000-4", "history_remove", 1, "s", "1", "1000");
+    /* But one that is ahead of it has seen what is lost. */
+    ASSERT_STARTS(CALL("catch_up", 1, "s", "1", "10", "1000", "5000000000000000-5"), "[[2 50000000000");
+    assert_string_not_equal(CALL("history_remove", 1, "s", "1", "1000"), "5000000000000000-4");
 }
 
 /* ---- many */
@@ -694,10 +711,11 @@ static void add_many(world *w, uint32_t from, uint32_t to)
                                    member,
                                    user,
                                    "{\"name\":\"A user\"}",
+                                   "{\"of\":\"it\"}",
                                    "1"};
-            const char *argv[13];
+            const char *argv[14];
             size_t argc = 0;
-            for (size_t j = 0; j < 13; j++) {
+            for (size_t j = 0; j < 14; j++) {
                 if (j != 7 || !as_library) {
                     argv[argc++] = words[j];
                 }
@@ -802,6 +820,7 @@ int main(void)
         T(another_type_under_our_key_is_an_error_there_and_nowhere_else),
         T(groups_bear_to_be_changed_twice),
         T(offsets_are_greater_than_a_double_can_tell),
+        T(a_reader_behind_an_emptied_stream_begins_no_epoch),
         T(a_hundred_thousand_are_in_one_channel),
     };
     if (!srl_test_redis_start(&server, NULL)) {

@@ -33,6 +33,15 @@ static void copy_presence(srl_test_answer *answer, const srl_presence *presence)
         answer->users[i].sessions = user->sessions;
     }
     answer->listed = presence->count;
+    for (uint32_t i = 0; i < presence->session_count && i < 16; i++) {
+        const srl_presence_session *session = &presence->sessions[i];
+        copy_text(answer->sessions[i].client, sizeof(answer->sessions[i].client), session->client, session->client_len);
+        copy_text(answer->sessions[i].user, sizeof(answer->sessions[i].user), session->user, session->user_len);
+        copy_text(answer->sessions[i].info, sizeof(answer->sessions[i].info), session->info, session->info_len);
+        copy_text(answer->sessions[i].channel_info, sizeof(answer->sessions[i].channel_info), session->channel_info,
+                  session->channel_info_len);
+    }
+    answer->session_count = presence->session_count;
 }
 
 static void on_answer(srl_operation *operation, const srl_broker_result *result)
@@ -118,6 +127,12 @@ void srl_test_history(srl_test_node *node, const srl_broker_channel *channel, ui
     answer->returned = node->ops->history(node->link, channel, &query, &answer->operation);
 }
 
+void srl_test_history_remove(srl_test_node *node, const srl_broker_channel *channel, srl_test_answer *answer)
+{
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->history_remove(node->link, channel, &answer->operation);
+}
+
 static srl_broker_member member_of(const char *client, const char *user, const char *info, char *client_id)
 {
     memset(client_id, '-', SRL_CLIENT_ID_LEN);
@@ -139,6 +154,22 @@ void srl_test_presence_add(srl_test_node *node, const srl_broker_channel *channe
     srl_test_answer_begin(answer);
     answer->returned = node->ops->presence_add(node->link, channel, &member, &answer->operation);
     memset(client_id, '!', sizeof(client_id));
+}
+
+void srl_test_presence_show(srl_test_node *node, const srl_broker_channel *channel, const char *client,
+                            const char *user, const char *info, const char *channel_info, srl_test_answer *answer)
+{
+    char client_id[SRL_CLIENT_ID_LEN];
+    char copy[64];
+    size_t len = strlen(channel_info);
+    srl_broker_member member = member_of(client, user, info, client_id);
+    memcpy(copy, channel_info, len);
+    member.channel_info = copy;
+    member.channel_info_len = len;
+    srl_test_answer_begin(answer);
+    answer->returned = node->ops->presence_add(node->link, channel, &member, &answer->operation);
+    memset(client_id, '!', sizeof(client_id));
+    memset(copy, '!', sizeof(copy));
 }
 
 void srl_test_presence_remove(srl_test_node *node, const srl_broker_channel *channel, const char *client,

@@ -24,6 +24,13 @@ typedef struct srl_test_answer {
         char info[32];
         uint32_t sessions;
     } users[16];
+    uint32_t session_count;
+    struct {
+        char client[40];
+        char user[32];
+        char info[32];
+        char channel_info[32];
+    } sessions[16];
     uint32_t name_count;
     uint32_t total;
     char names[64][32];
@@ -50,8 +57,12 @@ void srl_test_publish_once(srl_test_node *node, const srl_broker_channel *channe
 void srl_test_nodes(srl_test_node *node, srl_test_answer *answer);
 void srl_test_history(srl_test_node *node, const srl_broker_channel *channel, uint64_t since, const char *epoch,
                       uint32_t limit, bool reverse, srl_test_answer *answer);
+void srl_test_history_remove(srl_test_node *node, const srl_broker_channel *channel, srl_test_answer *answer);
 void srl_test_presence_add(srl_test_node *node, const srl_broker_channel *channel, const char *client, const char *user,
                            const char *info, srl_test_answer *answer);
+/* The same, with something of its subscription. */
+void srl_test_presence_show(srl_test_node *node, const srl_broker_channel *channel, const char *client,
+                            const char *user, const char *info, const char *channel_info, srl_test_answer *answer);
 void srl_test_presence_remove(srl_test_node *node, const srl_broker_channel *channel, const char *client,
                               const char *user, srl_test_answer *answer);
 void srl_test_presence_list(srl_test_node *node, const srl_broker_channel *channel, uint32_t limit,

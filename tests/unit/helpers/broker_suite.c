@@ -891,5 +891,5 @@ int srl_test_broker_suite_run(const char *name, const srl_test_broker_kind *kind
     };
     kind_under_test = kind;
     int failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);
-    return failed + srl_test_broker_rooms_run(name, kind);
+    return failed + srl_test_broker_rooms_run(name, kind) + srl_test_broker_shown_run(name, kind);
 }

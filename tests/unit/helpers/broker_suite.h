@@ -16,5 +16,7 @@ typedef struct srl_test_broker_kind {
 int srl_test_broker_suite_run(const char *name, const srl_test_broker_kind *kind);
 /* The part of it that is about groups, positions and notes; a broker without them passes. */
 int srl_test_broker_rooms_run(const char *name, const srl_test_broker_kind *kind);
+/* The part that is about what is shown of sessions and with publications, and about dropping history. */
+int srl_test_broker_shown_run(const char *name, const srl_test_broker_kind *kind);
 
 #endif
