@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "redis.h"
+#include "use_redis.h"
 
 static const char USAGE[] =
     "usage: centrifugo [option...]\n"
@@ -124,7 +124,7 @@ static int take_ping(args *a, config *c, char *value)
 static int take_redis(args *a, config *c, char *value)
 {
     (void)a;
-    return redis_use(c->relay, value);
+    return use_redis(c->relay, value, "centrifugo") == 0 ? 0 : -1;
 }
 
 static int take_setting(args *a, config *c, char *value)

@@ -24,14 +24,14 @@
 #include "read_file.h"
 #include "rooms.h"
 #include "server.h"
+#include "use_redis.h"
 #include "ws_frames.h"
 
-#define NEWS_EVERY_MS   60000
-#define GRACE_MS        3000
-#define PRESENCE_TTL_MS 15000 /* who was on a chat that crashed is gone after this */
-#define MAX_BODY        65536
-#define MAX_HEAD        16384
-#define MAX_SDK         8388608
+#define NEWS_EVERY_MS 60000
+#define GRACE_MS      3000
+#define MAX_BODY      65536
+#define MAX_HEAD      16384
+#define MAX_SDK       8388608
 
 typedef struct chat_app {
     srl_relay *relay;
@@ -86,35 +86,6 @@ static int set_options(srl_options *options, const chat_args *args)
     return error;
 }
 
-/* With --redis this chat is one of any number of processes that are one chat. */
-static int set_broker(srl_options *options, const chat_args *args)
-{
-    srl_redis_options *redis;
-    srl_redis_broker_config config;
-    srl_broker *broker;
-    if (!args->redis)
-        return 0;
-    int error = srl_redis_options_create(args->redis, strlen(args->redis), &redis);
-    if (error != 0) {
-        fprintf(stderr, "chat: --redis: %s\n", redis ? srl_redis_options_last_error(redis) : srl_error_text(error));
-        srl_redis_options_destroy(redis);
-        return error;
-    }
-    srl_redis_broker_config_init(&config, sizeof config);
-    config.prefix = "chat";
-    config.prefix_len = 4;
-    config.presence_ttl_ms = PRESENCE_TTL_MS;
-    error = srl_redis_broker_create(redis, &config, &broker);
-    srl_redis_options_destroy(redis);
-    if (error == 0) {
-        error = srl_options_set_broker(options, broker);
-        srl_broker_release(broker);
-    }
-    if (error != 0)
-        fprintf(stderr, "chat: --redis: %s\n", srl_error_text(error));
-    return error;
-}
-
 static int create_relay(chat_app *chat, const chat_args *args)
 {
     srl_hooks hooks;
@@ -130,7 +101,7 @@ static int create_relay(chat_app *chat, const chat_args *args)
     if (error != 0)
         fprintf(stderr, "chat: %s\n", srl_options_last_error(options));
     if (error == 0)
-        error = set_broker(options, args);
+        error = args->redis ? use_redis(options, args->redis, "chat") : 0;
     if (error == 0)
         error = srl_relay_create(options, &chat->relay);
     if (error == 0)
