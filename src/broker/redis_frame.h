@@ -1,7 +1,8 @@
 /* A message between nodes, as stored in streams and published: fixed head, then the texts.
  *
  *     0  1   kind: srl_message_kind, or 0 for a note
- *     1  16  token: who published it, and which of its messages this is; unique
+ *     1  8   token: the node that published it,
+ *     9  8   and which of its messages this is, counted from 1; little-endian, as is the node
  *     17 8   time_ms
  *     25 1   length of client
  *     26 4   length of user
@@ -10,7 +11,7 @@
  *     38 4   length of what the channel shows of the publisher
  *     42     client, user, info, tags, what the channel shows, and up to the end the data
  *
- * Numbers are big-endian. The scripts know the places of kind, token and lengths. */
+ * The other numbers are big-endian. The scripts know the places of kind, token and lengths. */
 #ifndef SRL__REDIS_FRAME_H
 #define SRL__REDIS_FRAME_H
 

@@ -12,8 +12,11 @@ enum { TICK_MS = 250, LINEAGE_MS = 5000, RENOUNCED_MS = 500, MAX_NAME = 128 * 10
 
 void srl__redis_node_token(srl__redis_node *node, char out[SRL__FRAME_TOKEN_LEN])
 {
-    uint64_t half[2] = {node->seed, ++node->tokens};
-    memcpy(out, half, SRL__FRAME_TOKEN_LEN);
+    uint64_t count = ++node->tokens;
+    for (uint32_t i = 0; i < SRL__FRAME_TOKEN_LEN / 2; i++) {
+        out[i] = (char)(uint8_t)(node->seed >> (8 * i));
+        out[SRL__FRAME_TOKEN_LEN / 2 + i] = (char)(uint8_t)(count >> (8 * i));
+    }
 }
 
 /* ---- memory */

@@ -8,8 +8,9 @@
 --
 -- `nodes` is a hash: when the lease of each node ends, in ms. One that is not positive is condemned: it is being
 -- evicted by somebody who has until then (without the sign) to go on. The empty name has the time of the last beat of
--- anybody, !<node> when that node's last member was evicted. Each node has a set of its members, <length of client> <client> <channel>, in which there is also a mark,
--- beginning with a zero: the lineage of the data that the node believes in.
+-- anybody, !<node> when that node's last member was evicted. Each node has a set of its members, each as
+-- <length of client> <client> <channel>, in which there is also a mark, beginning with a zero: the lineage of the data
+-- that the node believes in.
 
 local FIRST = 4 -- flag beside the bits of join_leave: the user came with this session
 
@@ -269,8 +270,8 @@ local function restore(set, hash, order, live, node, us, member, user, info, sho
   end
 end
 
--- Members of a node whose data was lost, or that was taken for dead: then it was told that they left, and who is missing
--- joins.
+-- Members of a node whose data was lost, or that was taken for dead: then it was told that they left, and whoever is
+-- missing joins.
 -- keys: nodes, node's members, and for each: hash, order, live channel. args: node, 0 or 1: it was taken for dead, and
 -- for each: member, user, info, channel info, join_leave. 0 or 1: the node is known.
 F.presence_restore = function(keys, args)

@@ -103,31 +103,58 @@ local function time_of(frame)
   return high * 4294967296 + low
 end
 
--- Whether an entry that is not among these, the newest first, may have been in the stream and be gone: it was trimmed,
--- or is further back. Clocks of nodes differ; two seconds are allowed for.
-local function may_be_gone(last, frame)
-  for i = #last, 1, -1 do
-    if #last[i][2][2] > 0 then return time_of(last[i][2][2]) > time_of(frame) - 2000 end
+-- Which of a node's messages it is: the second half of the token.
+local function count_of(frame)
+  local low, high = struct.unpack('<I4I4', frame, 10)
+  return high * 4294967296 + low
+end
+
+-- Whether the stream has an entry with the frame's token: its id; false; or nil if that cannot be known, for it may have
+-- been trimmed, or is far back. A node's messages are stored in the order of their counts, so that the search ends at
+-- one before. Clocks of nodes differ; two seconds are allowed for.
+local function find(key, frame, first)
+  local node, count, to, seen = string.sub(frame, 2, 9), count_of(frame), '+', 0
+  local last
+  repeat
+    local found = redis.call('XREVRANGE', key, to, '-', 'COUNT', 16)
+    for i = 1, #found do
+      last = found[i]
+      local other = last[2][2]
+      if #other > 0 and string.sub(other, 2, 9) == node then
+        local its = count_of(other)
+        if its == count then return last[1], other end
+        if its < count then return false end
+      end
+    end
+    seen = seen + #found
+    to = last and '(' .. last[1]
+  until #found < 16 or seen >= 1024
+  if not last then
+    local id = generated(key) -- what an empty stream had is gone
+    if id and string.sub(id, -2) ~= '-0' then return nil end
+    return false
   end
+  if seen < 1024 and last[1] == first then return false end
+  if #last[2][2] > 0 and time_of(last[2][2]) > time_of(frame) - 2000 then return nil end
   return false
 end
 
--- The same for one that may have been run already: an entry with the frame's token is announced once more, under the
--- id that it has.
+-- The same for one that may have been run already: an entry that was stored is announced once more, under the id that it
+-- has. An idempotency key that is not known says that nothing was stored.
 F.publish_again = function(keys, args)
-  if args[2] ~= '0' then
-    local token = string.sub(args[3], 2, 17)
-    local last = redis.call('XREVRANGE', keys[1], '+', '-', 'COUNT', 1000)
-    for i = 1, #last do
-      local frame = last[i][2][2]
-      if string.sub(frame, 2, 17) == token then
-        redis.call('PUBLISH', args[4], last[i][1] .. ' ' .. frame)
-        return last[i][1]
-      end
+  if args[2] ~= '0' and not keys[2] then
+    local id, frame = find(keys[1], args[3], args[1] .. '-1')
+    if id == nil then return redis.error_reply('UNKNOWN whether it was stored') end
+    if id then
+      redis.call('PUBLISH', args[4], id .. ' ' .. frame)
+      return id
     end
-    local whole = #last < 1000 and last[1] and last[#last][1] == args[1] .. '-1'
-    if not keys[2] and not whole and may_be_gone(last, args[3]) then
-      return redis.error_reply('UNKNOWN whether it was stored')
+  elseif args[2] ~= '0' then
+    local known = redis.call('GET', keys[2])
+    local entry = known and redis.call('XRANGE', keys[1], known, known)[1]
+    if entry and string.sub(entry[2][2], 2, 17) == string.sub(args[3], 2, 17) then
+      redis.call('PUBLISH', args[4], known .. ' ' .. entry[2][2])
+      return known
     end
   end
   return F.publish(keys, args)

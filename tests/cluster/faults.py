@@ -14,6 +14,7 @@ class Faults:
         self.kinds, self.pause, self.loses_tail = kinds, pause, loses_tail
         self.ends = []  # (time, kind, function)
         self.deck = []  # every kind comes once before any comes again
+        self.kill_again = 0
         self.done = {}
         self.next = time.monotonic() + 1
 
@@ -49,6 +50,10 @@ class Faults:
 
     def redis_kill(self):
         redis = self.cluster.redis
+        self.quick("DBSIZE")  # fails while the server is loading: it is to get something done in between
+        if time.monotonic() < self.kill_again:
+            raise ConnectionError
+        self.kill_again = time.monotonic() + self.cluster.settings.choose(1, 15)
         redis.kill()
         if self.loses_tail:
             redis.lose_tail(self.random.randint(1, 200000))
@@ -78,6 +83,9 @@ class Faults:
             self.quick("DEBUG", "SLEEP", round(self.random.uniform(0.2, 2.5), 2))
         except TimeoutError:
             pass
+
+    def redis_rewrite(self):
+        self.quick("BGREWRITEAOF")
 
     def scripts_gone(self):
         self.quick("FUNCTION", "FLUSH")
