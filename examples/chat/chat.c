@@ -74,6 +74,12 @@ static void on_rpc(srl_request *request, void *user)
     chat_rooms_rpc(&chat->rooms, request);
 }
 
+static void on_survey(srl_question *question, void *user)
+{
+    const chat_app *chat = user;
+    chat_rooms_survey(&chat->rooms, question);
+}
+
 static int set_options(srl_options *options, const chat_args *args)
 {
     int error = srl_options_set(options, "allow_anonymous", "true");
@@ -95,6 +101,7 @@ static int create_relay(chat_app *chat, const chat_args *args)
     srl_hooks_init(&hooks, sizeof(hooks));
     hooks.connect = on_connect;
     hooks.rpc = on_rpc;
+    hooks.survey = on_survey;
     int error = set_options(options, args);
     if (error == 0)
         error = srl_options_set_hooks(options, &hooks, chat);

@@ -285,6 +285,54 @@ static void user_removed(int error, void *user)
     chat_call_answer(call, NULL);
 }
 
+/* ---- what a moderator said, on all processes of the chat ---- */
+
+#define ASKING_MS 2000
+
+static int set_banned(const chat_rooms *rooms, const char *user, const char *channel, bool banned)
+{
+    return banned ? srl_permissions_set_override(rooms->permissions, TEXT(user), TEXT(channel), SRL_PERM_NONE,
+                                                 SRL_PERM_ALL)
+                  : srl_permissions_remove_override(rooms->permissions, TEXT(user), TEXT(channel));
+}
+
+static void told(int error, const srl_survey *survey, void *user)
+{
+    (void)error;
+    (void)survey;
+    (void)user;
+}
+
+/* A policy is of its process: the others change theirs when they are asked to. */
+static void tell_others(const chat_call *call, const char *op)
+{
+    char data[1024];
+    json_text json = {.data = data, .size = sizeof data};
+    add_member_text(&json, "user", call->user);
+    add_member_text(&json, "channel", call->channel);
+    json_text_add(&json, "}");
+    srl_relay_survey(call->rooms->relay, TEXT(op), data, json.len, ASKING_MS, told, NULL);
+}
+
+void chat_rooms_survey(const chat_rooms *rooms, srl_question *question)
+{
+    char user[CHAT_NAME_SIZE];
+    char channel[CHAT_CHANNEL_SIZE];
+    size_t op_len;
+    size_t data_len;
+    const char *op = srl_question_op(question, &op_len);
+    const char *data = srl_question_data(question, &data_len);
+    bool bans = op_len == 3 && memcmp(op, "ban", 3) == 0;
+    if ((!bans && !(op_len == 5 && memcmp(op, "unban", 5) == 0)) ||
+        flat_json_get(data, data_len, "user", user, sizeof user) < 0 ||
+        flat_json_get(data, data_len, "channel", channel, sizeof channel) < 0) {
+        srl_question_refuse(question, SRL_ERR_INVALID);
+        return;
+    }
+    set_banned(rooms, user, channel, bans);
+    srl_question_answer(question, "{}", 2);
+}
+
 /* Out of the room, and denied everything there until that is lifted. */
 static void kick(chat_call *call)
 {
@@ -298,8 +346,9 @@ static void kick(chat_call *call)
         chat_call_refuse(call, SRL_REPLY_PERMISSION_DENIED, "moderators cannot be removed");
         return;
     }
-    int error = srl_permissions_set_override(rooms->permissions, TEXT(call->user), TEXT(call->channel), SRL_PERM_NONE,
-                                             SRL_PERM_ALL);
+    int error = set_banned(rooms, call->user, call->channel, true);
+    if (error == 0)
+        tell_others(call, "ban");
     if (error == 0 && group) {
         error = srl_room_remove_member(rooms->relay, TEXT(call->channel), TEXT(call->user), user_removed, call);
         chat_call_went_on(call, error);
@@ -315,7 +364,8 @@ static void unkick(chat_call *call)
     char channel[CHAT_CHANNEL_SIZE];
     char data[1024];
     json_text note = {.data = data, .size = sizeof data};
-    int error = srl_permissions_remove_override(call->rooms->permissions, TEXT(call->user), TEXT(call->channel));
+    int error = set_banned(call->rooms, call->user, call->channel, false);
+    tell_others(call, "unban");
     if (error != 0) {
         chat_call_refuse(call, CHAT_NOT_FOUND, "this user was not removed from this room");
         return;

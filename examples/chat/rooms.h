@@ -24,4 +24,7 @@
 /** Answer an rpc request. `rooms` stays as long as the relay. */
 void chat_rooms_rpc(const chat_rooms *rooms, srl_request *request);
 
+/** Do what a moderator said on another process of the chat. (One that is started later does not know of it.) */
+void chat_rooms_survey(const chat_rooms *rooms, srl_question *question);
+
 #endif

@@ -81,6 +81,7 @@ static int fill(srl__redis_broker *broker, const srl_redis_broker_config *config
     broker->config = *config;
     memcpy(broker->prefix, config->prefix, config->prefix_len);
     broker->config.prefix = broker->prefix;
+    srl__redis_lua_name(broker->functions);
     int error = load_script(broker, true, &broker->library);
     return error == SRL_OK ? load_script(broker, false, &broker->script) : error;
 }

@@ -9,6 +9,6 @@ local names = {
   'position_set', 'position_get',
 }
 for i = 1, #names do
-  redis.register_function{function_name = 'srl1_' .. names[i], callback = F[names[i]],
+  redis.register_function{function_name = NAME .. '_' .. names[i], callback = F[names[i]],
     flags = RO[names[i]] and {'no-writes'} or {}}
 end

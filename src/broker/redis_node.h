@@ -20,7 +20,13 @@
 #include "redis/client.h"
 #include "redis/pubsub.h"
 
-enum { SRL__NODE_ID_LEN = 16, SRL__REDIS_PREFIX_MAX = 64, SRL__REDIS_HINTS = 16384, SRL__REDIS_HINT_WAYS = 4 };
+enum {
+    SRL__NODE_ID_LEN = 16,
+    SRL__REDIS_PREFIX_MAX = 64,
+    SRL__REDIS_HINTS = 16384,
+    SRL__REDIS_HINT_WAYS = 4,
+    SRL__REDIS_LUA_NAME = 13
+};
 
 /* What is made once and shared by the nodes of all threads: constant after that. */
 typedef struct srl__redis_broker {
@@ -29,8 +35,9 @@ typedef struct srl__redis_broker {
     srl_redis_options *options; /* a view of the above, for the client's public functions */
     srl_redis_broker_config config;
     char prefix[SRL__REDIS_PREFIX_MAX];
-    srl_redis_script *library; /* redis_*.lua as functions */
-    srl_redis_script *script;  /* and as one script, for servers without functions */
+    srl_redis_script *library;           /* redis_*.lua as functions */
+    char functions[SRL__REDIS_LUA_NAME]; /* its name */
+    srl_redis_script *script;            /* and as one script, for servers without functions */
 } srl__redis_broker;
 
 /* A place in a channel: what a stream's id says. */
@@ -206,6 +213,9 @@ void srl__redis_replicas_free(srl__redis_node *node);
 
 /* redis_script.c */
 
+/* What the functions of this version of the scripts begin with, behind it an underscore: two versions may use one
+ * server. */
+void srl__redis_lua_name(char out[SRL__REDIS_LUA_NAME]);
 /* The text of redis_*.lua: as a library of functions, or as one script. */
 int srl__redis_lua(const srl_allocator *alloc, bool as_library, srl__buf *out);
 

@@ -6,6 +6,7 @@
 #include "broker/redis_node.h"
 #include "redis/command.h"
 #include "redis/reply.h"
+#include "redis/sha1.h"
 
 extern const unsigned char srl__redis_stream_lua[];
 extern const unsigned long srl__redis_stream_lua_len;
@@ -19,14 +20,38 @@ static void append_text(srl__buf *out, const char *text)
     srl__buf_append(out, text, strlen(text));
 }
 
-/* Functions have a version in their names: two versions of the library may use one server. */
+void srl__redis_lua_name(char out[SRL__REDIS_LUA_NAME])
+{
+    enum { HEX = 40, PARTS = 3 };
+    char hashes[PARTS * HEX + 1];
+    char hash[HEX + 1];
+    srl__sha1_hex(srl__redis_stream_lua, srl__redis_stream_lua_len, hashes);
+    srl__sha1_hex(srl__redis_people_lua, srl__redis_people_lua_len, hashes + HEX);
+    srl__sha1_hex(srl__redis_library_lua, srl__redis_library_lua_len, hashes + 2 * HEX);
+    srl__sha1_hex(hashes, sizeof(hashes) - 1, hash);
+    memcpy(out, "srl_", 4);
+    memcpy(out + 4, hash, SRL__REDIS_LUA_NAME - 5);
+    out[SRL__REDIS_LUA_NAME - 1] = '\0';
+}
+
+static void append_head(srl__buf *out, bool as_library)
+{
+    char name[SRL__REDIS_LUA_NAME];
+    srl__redis_lua_name(name);
+    if (as_library) {
+        append_text(out, "#!lua name=");
+        append_text(out, name);
+        append_text(out, "\nlocal NAME = '");
+        append_text(out, name);
+        append_text(out, "'");
+    }
+    append_text(out, "\nlocal F, RO = {}, {}\n");
+}
+
 int srl__redis_lua(const srl_allocator *alloc, bool as_library, srl__buf *out)
 {
     srl__buf_init(out, alloc, 1024 * 1024);
-    if (as_library) {
-        append_text(out, "#!lua name=srl1\n");
-    }
-    append_text(out, "local F, RO = {}, {}\n");
+    append_head(out, as_library);
     srl__buf_append(out, srl__redis_stream_lua, srl__redis_stream_lua_len);
     srl__buf_append(out, srl__redis_people_lua, srl__redis_people_lua_len);
     if (as_library) {
@@ -47,9 +72,11 @@ static void end_of_keys(srl__redis_call *call)
 static void add_target(srl__redis_call *call, const srl__redis_node *node)
 {
     const char *sha = node->broker->script->sha;
-    char name[64] = "srl1_";
-    size_t len = strlen(call->function) + 5;
-    memcpy(name + 5, call->function, len - 5);
+    char name[64];
+    size_t len = SRL__REDIS_LUA_NAME + strlen(call->function);
+    memcpy(name, node->broker->functions, SRL__REDIS_LUA_NAME);
+    name[SRL__REDIS_LUA_NAME - 1] = '_';
+    memcpy(name + SRL__REDIS_LUA_NAME, call->function, len - SRL__REDIS_LUA_NAME);
     call->error =
         call->by_script ? srl_command_add(call->command, "EVALSHA", 7) : srl_command_add(call->command, "FCALL", 5);
     if (call->error == SRL_OK) {

@@ -26,6 +26,7 @@
 #include <streamrelay/streamrelay.h>
 
 #include "bench/helpers/redis_relays.h"
+#include "broker/redis_node.h"
 #include "engine/relay.h"
 
 enum { ROUNDS = 3, FRAME = 142, BARE_ROOMS = 1000, NODE_ROOMS = 100, WINDOW = 256 };
@@ -125,11 +126,20 @@ static void on_reply(int error, const srl_reply *reply, void *user)
 
 static char bare_keys[2][BARE_ROOMS][BENCH_NAME];
 
+static const char *publish_function(void)
+{
+    static char name[SRL__REDIS_LUA_NAME + 8];
+    char library[SRL__REDIS_LUA_NAME];
+    srl__redis_lua_name(library);
+    (void)snprintf(name, sizeof(name), "%s_publish", library);
+    return name;
+}
+
 static void publish_by_client(load *l, uint32_t room)
 {
-    const char *argv[] = {"FCALL",    "srl1_publish", "1",          bare_keys[0][room],
-                          bare_epoch, "100",          bare_frame(), bare_keys[1][room],
-                          "0",        forever};
+    const char *argv[] = {
+        "FCALL", publish_function(), "1", bare_keys[0][room], bare_epoch, "100", bare_frame(), bare_keys[1][room], "0",
+        forever};
     size_t lens[10];
     for (size_t i = 0; i < 10; i++) {
         lens[i] = strlen(argv[i]);
@@ -174,8 +184,8 @@ static void exec_theirs(uint32_t rooms, uint32_t batch, uint32_t count)
     (void)snprintf(count_text, sizeof(count_text), "%" PRIu32, count);
     (void)snprintf(rooms_text, sizeof(rooms_text), "%" PRIu32, rooms);
     (void)execlp("redis-benchmark", "redis-benchmark", "-s", bench_server.socket_path, "-c", "1", "-P", batch_text,
-                 "-n", count_text, "-r", rooms_text, "--csv", "FCALL", "srl1_publish", "1", stream, bare_epoch, "100",
-                 bare_frame(), live, "0", forever, (char *)NULL);
+                 "-n", count_text, "-r", rooms_text, "--csv", "FCALL", publish_function(), "1", stream, bare_epoch,
+                 "100", bare_frame(), live, "0", forever, (char *)NULL);
     _exit(127);
 }
 
@@ -439,7 +449,8 @@ static void publish_unheard(const audience *a, const char *prefix, srl_redis_con
         (void)srl__redis_frame_write(&frame, SRL_MESSAGE_PUBLICATION, token, &publication);
         srl__slice key = bench_key_of(&stream, prefix, SRL__KEY_STREAM, channel);
         srl__slice heard = bench_key_of(&live, prefix, SRL__KEY_LIVE, channel);
-        const char *argv[] = {"FCALL", "srl1_publish", "1", key.data, "0", "100", frame.data, heard.data, "0", forever};
+        const char *argv[] = {"FCALL", publish_function(), "1",        key.data, "0",
+                              "100",   frame.data,         heard.data, "0",      forever};
         const size_t lens[] = {5, 12, 1, key.len, 1, 3, frame.len, heard.len, 1, sizeof(forever) - 1};
         if (srl_redis_append(conn, 10, argv, lens) != SRL_OK || srl_redis_next_reply(conn, &reply) != SRL_OK) {
             bench_die("publish");
@@ -558,8 +569,8 @@ static void memory_of_node(const char *history_size, uint32_t rooms)
 static void fill_stream(srl_redis_conn *conn, const char *key, uint32_t count, const char *size)
 {
     for (uint32_t i = 0; i < count; i++) {
-        (void)bench_ask(conn, "FCALL", "srl1_publish", "1", key, "0", size, bare_frame(), "mem:nobody", "0", forever,
-                        NULL);
+        (void)bench_ask(conn, "FCALL", publish_function(), "1", key, "0", size, bare_frame(), "mem:nobody", "0",
+                        forever, NULL);
     }
 }
 

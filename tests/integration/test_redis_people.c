@@ -43,6 +43,13 @@ typedef struct world {
 
 enum { MAX_WORDS = 600 };
 
+static void function_name(char *out, size_t size, const char *function)
+{
+    char library[SRL__REDIS_LUA_NAME];
+    srl__redis_lua_name(library);
+    snprintf(out, size, "%s_%s", library, function);
+}
+
 static const srl_reply *call_words(world *w, const char *function, uint32_t num_keys, size_t count,
                                    const char *const *words, const size_t *lens)
 {
@@ -52,7 +59,7 @@ static const srl_reply *call_words(world *w, const char *function, uint32_t num_
     const srl_reply *reply;
     size_t argc = 0;
     assert_true(count <= MAX_WORDS);
-    snprintf(name, sizeof(name), "srl1_%s", function);
+    function_name(name, sizeof(name), function);
     for (size_t i = 0; i <= count; i++) {
         if (i == num_keys && !as_library) {
             argl[argc] = strlen(function);
@@ -693,7 +700,11 @@ static void add_many(world *w, uint32_t from, uint32_t to)
 {
     const srl_reply *reply;
     char sha[64];
-    snprintf(sha, sizeof(sha), "%s", as_library ? "srl1_presence_add" : w->script->sha);
+    if (as_library) {
+        function_name(sha, sizeof(sha), "presence_add");
+    } else {
+        snprintf(sha, sizeof(sha), "%s", w->script->sha);
+    }
     for (uint32_t i = from; i < to; i += 1000) {
         for (uint32_t k = i; k < to && k < i + 1000; k++) {
             char member[64], user[32];
