@@ -1,4 +1,4 @@
-# Turns files into C arrays: cmake -DPREFIX=page_ -DOUT=file.c "-DFILES=a;b" -P embed.cmake
+# Turns files into C arrays: cmake -DPREFIX=page_ -DOUT=file.c "-DFILES=a;b" -P embed.cmake, or included.
 # chat.js becomes `const unsigned char page_chat_js[]` and `const unsigned long page_chat_js_len`.
 set(text "")
 foreach(file ${FILES})

@@ -674,7 +674,7 @@ static void it_runs_on_the_poller_of_somebody_else(void **state)
     assert_int_equal(srl__redis_loop_create(config, poller, notify, NULL, &c.loop), SRL_OK);
     assert_int_equal(srl_redis_client_create(c.loop, options, test_on_state, &c, &c.client), SRL_OK);
     assert_int_equal(test_send(&c, "PING", 0, SRL_REDIS_DEFAULT_TIMEOUT, &reply, NULL), SRL_OK);
-    assert_true(notified > 0);
+    assert_int_equal(notified, 0); /* what this thread does its owner knows of */
     uint32_t turns = 0;
     for (; turns < 1000 && reply.answers == 0; turns++) {
         assert_true(poller->ops->poll(poller, 5, 16) >= 0);
