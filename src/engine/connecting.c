@@ -115,9 +115,9 @@ static uint32_t identify(srl_session *session, srl__slice user_id, srl__slice in
 static void encode_reply(srl_session *session, uint64_t id, srl__slice data, uint64_t ttl_ms, srl__slice subs)
 {
     const srl_relay *relay = session->relay;
-    char client[SRL_CLIENT_ID_LEN + 1];
-    char secret[SRL_SESSION_ID_LEN + 1];
-    char node[SRL_SESSION_ID_LEN + 1];
+    char client[SRL_CLIENT_ID_LEN + 1] = "";
+    char secret[SRL_SESSION_ID_LEN + 1] = "";
+    char node[SRL_SESSION_ID_LEN + 1] = "";
     srl__reply_to to = {id, SRL__COMMAND_CONNECT, {"", 0}};
     srl__connect_reply reply = {
         .client = srl__slice_of(client, SRL_CLIENT_ID_LEN),
