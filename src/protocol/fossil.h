@@ -1,5 +1,5 @@
-/* Fossil deltas: what turns one text into the next, as text:
- * https://fossil-scm.org/home/doc/trunk/www/delta_format.wiki
+/* Fossil deltas: what turns one text into the next, as text. The format is that of "delta_format" in the documentation
+ * of Fossil, the version control system.
  *
  * A patch may be kept from cutting characters, so that it can travel in a JSON string. The work and the memory of
  * making one are bounded by a constant times the texts' length. */
