@@ -215,16 +215,18 @@ run_node() {
     count_results "$(tap_sum pass "$log")" "$(tap_sum 'fail|cancelled' "$log")" "$status" "$log"
 }
 
-# The Python packages go into a folder of the build, the Go modules to where Go keeps them.
+# The Python packages and the Go program go into a build folder, the Go modules to where Go keeps them.
 prepare_sdks() {
-    local sdks="$root/tests/conformance/centrifugo" venv="$build_root/centrifugo-python" log="$build_root/centrifugo-sdks.log"
+    local sdks="$root/tests/conformance/centrifugo" dir="$build_root/build-sdks"
+    local venv="$dir/python" log="$dir/install.log"
+    mkdir -p "$dir"
     if ! { [ -x "$venv/bin/pip" ] || run_step python3 -m venv --clear "$venv"; } >"$log" 2>&1 ||
         ! run_step "$venv/bin/pip" install -q -r "$sdks/python/requirements.txt" >>"$log" 2>&1; then
         tail -n 20 "$log"
         fail "pip install of tests/conformance/centrifugo/python (is PyPI within reach?)"
         return 1
     fi
-    if ! run_step in_folder "$sdks/go" go build -o "$build_root/centrifugo-go-peer" ./peer >"$log" 2>&1; then
+    if ! run_step in_folder "$sdks/go" go build -o "$build_root/build-sdks/go-peer" ./peer >"$log" 2>&1; then
         tail -n 20 "$log"
         fail "go build in tests/conformance/centrifugo/go (wants Go 1.25; is the Go module proxy within reach?)"
         return 1
@@ -234,7 +236,7 @@ prepare_sdks() {
 run_python_sdk() {
     local log="$build_root/$1/centrifugo-python.log" status total bad
     run_step in_folder "$root/tests/conformance/centrifugo/python" env "${@:2}" PYTHONDONTWRITEBYTECODE=1 \
-        "$build_root/centrifugo-python/bin/python" -m unittest -v >"$log" 2>&1
+        "$build_root/build-sdks/python/bin/python" -m unittest -v >"$log" 2>&1
     status=$?
     sed -n -E 's/^centrifuge-python: (.*) \.\.\. (ok|FAIL|ERROR|skipped).*/  \2  \1/p' "$log"
     total=$(sed -n -E 's/^Ran ([0-9]+) tests? .*/\1/p' "$log")
@@ -268,8 +270,8 @@ run_sdks() {
     say "conformance/centrifugo: SDKs from their registries"
     prepare_sdks || return
     say "conformance/centrifugo/js against $1"
-    run_node centrifugo/js "$1" "$server" "SRL_PYTHON=$build_root/centrifugo-python/bin/python" \
-        "SRL_GO_PEER=$build_root/centrifugo-go-peer"
+    run_node centrifugo/js "$1" "$server" "SRL_PYTHON=$build_root/build-sdks/python/bin/python" \
+        "SRL_GO_PEER=$build_root/build-sdks/go-peer"
     say "conformance/centrifugo/python against $1"
     run_python_sdk "$1" "$server"
     say "conformance/centrifugo/go against $1"
