@@ -57,7 +57,8 @@ static const endpoint_type client_type = {on_message, on_writable, on_closed};
 static int64_t websocket_write(srl_session *session, srl_frame *const *frames, size_t count, void *user)
 {
     const client *c = user;
-    (void)session;
+    if (srl_session_protocol(session) == SRL_PROTOCOL_CENTRIFUGO && !c->is_unidirectional)
+        return ws_frames_write_merged(c->conn, frames, count, srl_session_separator_len(session));
     return ws_frames_write(c->conn, frames, count);
 }
 

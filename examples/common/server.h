@@ -145,6 +145,13 @@ void *server_conn_data(const server_conn *conn);
  */
 int64_t server_conn_write(server_conn *conn, const server_piece *pieces, size_t count);
 
+/**
+ * Send one whole WebSocket frame whose bytes are the caller's own; what the socket does not take is copied.
+ *
+ * @return 1; 0: not taken, writable() will be called; -1: the connection is broken, closed() will be called
+ */
+int server_conn_write_copy(server_conn *conn, const void *data, size_t len);
+
 /* ---- answers to handler.request ---- */
 
 /** Answer a request. Nothing happens if the connection does not wait for an answer. */

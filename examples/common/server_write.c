@@ -101,3 +101,24 @@ int64_t server_conn_write(server_conn *conn, const server_piece *pieces, size_t 
     server__conn_watch(conn);
     return (int64_t)taken;
 }
+
+int server_conn_write_copy(server_conn *conn, const void *data, size_t len)
+{
+    struct iovec whole = {(void *)(uintptr_t)data, len};
+    int64_t sent = -1;
+    if (conn->state != CONN_OPEN)
+        return -1;
+    if (conn->out_count == 0)
+        sent = server__conn_send(conn, &whole, 1);
+    if (sent == -2) {
+        server__conn_kill(conn);
+        return -1;
+    }
+    conn->blocked = sent < 0;
+    if (sent >= 0 && (size_t)sent < len)
+        server__conn_push_copy(conn, (const uint8_t *)data + sent, len - (size_t)sent, SLOT_HEAP);
+    if (conn->state != CONN_OPEN)
+        return -1;
+    server__conn_watch(conn);
+    return sent < 0 ? 0 : 1;
+}

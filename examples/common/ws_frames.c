@@ -1,8 +1,11 @@
 #include "ws_frames.h"
 
+#include <string.h>
+
 #include "websocket.h"
 
 #define FRAMES_PER_CALL 256
+#define MERGED_MAX      65536
 
 static server_piece make_piece(srl_frame *frame)
 {
@@ -25,6 +28,45 @@ int64_t ws_frames_write(server_conn *conn, srl_frame *const *frames, size_t coun
         taken += (size_t)n;
         if ((size_t)n < batch)
             break;
+    }
+    return (int64_t)taken;
+}
+
+/* How many frames one message has, and their bytes with what is between them. */
+static size_t measure(srl_frame *const *frames, size_t count, size_t separator_len, size_t *bytes)
+{
+    size_t taken = 1;
+    *bytes = srl_frame_len(frames[0]);
+    while (taken < count && *bytes + separator_len + srl_frame_len(frames[taken]) <= MERGED_MAX)
+        *bytes += separator_len + srl_frame_len(frames[taken++]);
+    return taken;
+}
+
+static int write_merged(server_conn *conn, srl_frame *const *frames, size_t count, size_t separator_len, size_t bytes)
+{
+    uint8_t message[WS_HEADER_MAX + MERGED_MAX];
+    size_t at = ws_write_header(message, WS_OPCODE_TEXT, bytes);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = srl_frame_len(frames[i]) + (i + 1 < count ? separator_len : 0);
+        memcpy(message + at, srl_frame_data(frames[i]), len);
+        at += len;
+    }
+    return server_conn_write_copy(conn, message, at);
+}
+
+int64_t ws_frames_write_merged(server_conn *conn, srl_frame *const *frames, size_t count, size_t separator_len)
+{
+    size_t taken = 0;
+    while (taken < count) {
+        size_t bytes;
+        size_t batch = measure(frames + taken, count - taken, separator_len, &bytes);
+        int64_t sent = batch == 1 ? ws_frames_write(conn, frames + taken, 1)
+                                  : write_merged(conn, frames + taken, batch, separator_len, bytes);
+        if (sent < 0)
+            return sent;
+        if (sent == 0)
+            break;
+        taken += batch;
     }
     return (int64_t)taken;
 }

@@ -144,7 +144,7 @@ typedef struct srl_broker_ops {
     /** It ends. Operations not answered yet are dropped without an answer. */
     void (*detach)(void *link);
     /** Called after srl_node_wake(), and when the time of srl_node_set_timer() has come: deliver what waits, at most
-     *  `budget` messages. > 0 if more is left, 0 if not. */
+     *  `budget` messages, or what one read of its sockets brings. > 0 if more is left, 0 if not. */
     int (*process)(void *link, uint32_t budget);
     /** The relay wants the channel's messages from now on. `room` comes back with each delivery. It wants a channel
      *  once at a time; SRL_ERR_EXISTS is for those that do not. */

@@ -73,9 +73,11 @@ class Socket {
   static async open(path, protocols = [], of = insecure) {
     const socket = new Socket();
     socket.messages = [];
+    socket.frames = []; // how many lines each one had
     socket.ws = new WebSocket(url(path, of).replace('http', 'ws'), protocols);
     socket.closed = new Promise((resolve) => socket.ws.on('close', (code, reason) => resolve([code, `${reason}`])));
     socket.ws.on('message', (data) => {
+      socket.frames.push(`${data}`.split('\n').filter(Boolean).length);
       for (const line of `${data}`.split('\n')) if (line && line !== '{}') socket.messages.push(JSON.parse(line));
     });
     await new Promise((resolve, reject) => {
@@ -121,6 +123,26 @@ const UPGRADE =
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 
 // ---- WebSocket
+
+test('what a turn has for a client goes out as one message, a line each, however much it is', async () => {
+  const socket = await Socket.open('/connection/websocket');
+  const channel = fresh('merged');
+  const data = 'x'.repeat(30000);
+  socket.send(CONNECT, { id: 2, subscribe: { channel } });
+  await socket.until((message) => message.id === 2);
+  assert.deepEqual(socket.frames, [2]);
+  const publish = (id) => ({ id, publish: { channel, data: { id, data: id > 4 ? data : '' } } });
+  socket.send(...[3, 4, 5].map(publish));
+  socket.send(publish(6));
+  socket.send(publish(7));
+  await socket.until((message) => message.id === 7);
+  const pushes = socket.messages.filter((message) => message.push?.pub);
+  assert.deepEqual(pushes.map((message) => message.push.pub.data.id), [3, 4, 5, 6, 7]);
+  assert.equal(pushes[4].push.pub.data.data, data);
+  assert.equal(socket.frames.reduce((all, lines) => all + lines, 0), 12);
+  assert.ok(socket.frames.length < 8, `${socket.frames}`);
+  socket.ws.close();
+});
 
 test('the subprotocol is named if it was offered, and an empty header counts as none', async () => {
   const request = (header) => `GET /connection/websocket HTTP/1.1\r\n${UPGRADE}${header}\r\n`;
