@@ -87,7 +87,6 @@ void api_presence(api_call *call);
 void api_presence_stats(api_call *call);
 void api_history(api_call *call);
 void api_history_remove(api_call *call);
-void api_channels(api_call *call);
 
 void api_subscribe(api_call *call);
 void api_unsubscribe(api_call *call);
@@ -95,6 +94,8 @@ void api_disconnect(api_call *call);
 void api_refresh(api_call *call);
 
 void api_info(api_call *call);
+void api_channels(api_call *call);
+
 void api_rpc(api_call *call);
 void api_batch(api_call *call);
 

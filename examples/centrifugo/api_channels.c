@@ -1,15 +1,7 @@
 /* Methods of the API about channels. */
 #include <string.h>
-#include <time.h>
 
 #include "api_call.h"
-
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- what answers are made of ---- */
 
@@ -62,36 +54,21 @@ static void add_position(json_text *out, uint64_t offset, const char *epoch, siz
 
 /* ---- publish ---- */
 
-static void answer_publish(api_call *call, uint64_t offset, const char *epoch, size_t epoch_len)
-{
-    json_text_add(&call->out, "{");
-    if (offset > 0)
-        add_position(&call->out, offset, epoch, epoch_len);
-    json_text_add(&call->out, "}");
-    api_finish(call);
-}
-
 static void published(int error, uint64_t offset, const char *epoch, size_t epoch_len, void *user)
 {
     api_call *call = user;
-    srl_text channel;
-    size_t key_len;
-    const char *key = api_text(call, "idempotency_key", &key_len);
-    if (error != 0) {
-        api_end(call, error);
-        return;
+    if (error == 0 && offset > 0) {
+        json_text_add(&call->out, "{");
+        add_position(&call->out, offset, epoch, epoch_len);
+        json_text_add(&call->out, "}");
     }
-    if (key_len > 0 && api_channel(call, &channel))
-        idempotency_add(&call->a->recent, channel.data, key, clock_ms(), offset, epoch, epoch_len);
-    answer_publish(call, offset, epoch, epoch_len);
+    api_end(call, error);
 }
 
 void api_publish(api_call *call)
 {
     srl_publish_options options;
     srl_text channel;
-    size_t key_len;
-    const char *key = api_text(call, "idempotency_key", &key_len);
     const json_node *data = json_find(call->params, "data"); /* null is JSON like any other */
     const json_node *tags = json_member(call->params, "tags");
     const channel_space *space = api_channel(call, &channel);
@@ -105,13 +82,8 @@ void api_publish(api_call *call)
         api_fail(call, SRL_REPLY_BAD_REQUEST);
         return;
     }
-    const idempotency_entry *before =
-        key_len > 0 ? idempotency_find(&call->a->recent, channel.data, key, clock_ms()) : NULL;
-    if (before) {
-        answer_publish(call, before->offset, before->epoch, strlen(before->epoch));
-        return;
-    }
     srl_publish_options_init(&options, sizeof options);
+    options.key = api_text(call, "idempotency_key", &options.key_len);
     if (json_is_true(json_member(call->params, "skip_history")))
         options.flags |= SRL_PUBLISH_SKIP_HISTORY;
     if (tags) {
@@ -287,27 +259,4 @@ void api_history_remove(api_call *call)
         api_fail(call, SRL_REPLY_NOT_AVAILABLE);
     else
         api_went_on(call, srl_relay_history_remove(call->a->relay, channel.data, channel.len, history_removed, call));
-}
-
-/* ---- which channels there are ---- */
-
-static int list_channel(const char *channel, size_t channel_len, uint32_t subscribers, void *user)
-{
-    json_text *out = user;
-    json_text_add(out, out->data[out->len - 1] == '{' ? "" : ",");
-    json_text_add_string(out, channel, channel_len);
-    json_text_add(out, ":{");
-    add_number(out, "num_clients", subscribers);
-    json_text_add(out, "}");
-    return out->cut ? 1 : 0;
-}
-
-void api_channels(api_call *call)
-{
-    size_t len;
-    const char *pattern = api_text(call, "pattern", &len);
-    json_text_add(&call->out, "{\"channels\":{");
-    int32_t count = srl_relay_each_channel(call->a->relay, pattern, len, list_channel, &call->out);
-    json_text_add(&call->out, "}}");
-    api_end(call, count < 0 ? count : 0);
 }

@@ -1,80 +1,46 @@
 /*
- * Methods of the API about users and their connections.
- *
- * Where only the user is named, all connections are meant, on every relay of the same broker. Where a client or a
- * session is named too, it is looked for on this relay.
+ * Methods of the API about users and their connections, on whichever server of the same Redis they are.
  */
-#include <string.h>
 #include <time.h>
 
 #include "api_call.h"
 
-/* Which connections of the user are meant, and what is to happen to them. */
+#define MAX_WHITELIST 1024
+
+/* Which connections a call is about. */
 typedef struct user_call {
-    api_call *call;
-    srl_text user;
-    srl_text client;
-    srl_text session;
-    srl_text channel;
-    const json_node *whitelist;
-    srl_subscription subscription;
-    uint32_t code;
-    srl_text reason;
-    uint64_t ttl_ms;
-    int error;
+    srl_user_sessions which;
+    srl_text whitelist[MAX_WHITELIST];
 } user_call;
 
-static srl_text text_parameter(const api_call *call, const char *name)
+static bool is_no_id(size_t len, size_t of_ids)
 {
-    srl_text text;
-    text.data = api_text(call, name, &text.len);
-    return text;
+    return len != 0 && len != of_ids;
 }
 
-static user_call make_user_call(api_call *call)
+/* False: the call has ended, as nobody can be meant, or more are excepted than can be. */
+static bool read_users(api_call *call, user_call *u)
 {
-    user_call u = {.call = call,
-                   .user = text_parameter(call, "user"),
-                   .client = text_parameter(call, "client"),
-                   .session = text_parameter(call, "session"),
-                   .whitelist = json_member(call->params, "whitelist")};
-    return u;
-}
-
-static bool same(srl_text wanted, const char *is)
-{
-    return wanted.len == 0 || (wanted.len == strlen(is) && memcmp(wanted.data, is, wanted.len) == 0);
-}
-
-static bool is_whitelisted(const user_call *u, const char *client)
-{
-    size_t len;
-    for (const json_node *node = u->whitelist ? u->whitelist->first : NULL; node; node = node->next) {
-        if (strcmp(json_string(node, &len), client) == 0)
-            return true;
+    srl_user_sessions *which = &u->which;
+    const json_node *whitelist = json_member(call->params, "whitelist");
+    srl_user_sessions_init(which, sizeof *which);
+    which->user = api_text(call, "user", &which->user_len);
+    which->client = api_text(call, "client", &which->client_len);
+    which->session = api_text(call, "session", &which->session_len);
+    which->except = u->whitelist;
+    for (const json_node *node = whitelist ? whitelist->first : NULL; node; node = node->next) {
+        if (which->except_count == MAX_WHITELIST || node->type != JSON_STRING) {
+            api_fail(call, SRL_REPLY_BAD_REQUEST);
+            return false;
+        }
+        u->whitelist[which->except_count].data = json_string(node, &u->whitelist[which->except_count].len);
+        which->except_count++;
     }
-    return false;
-}
-
-/* Whether a connection is one of those that are meant. */
-static bool is_meant(const user_call *u, const srl_session *session)
-{
-    char client[SRL_CLIENT_ID_LEN + 1];
-    char secret[SRL_SESSION_ID_LEN + 1];
-    srl_session_client_id(session, client);
-    srl_session_secret_id(session, secret);
-    return same(u->client, client) && same(u->session, secret) && !is_whitelisted(u, client);
-}
-
-/* Whether all connections of the user are meant, wherever they are. */
-static bool all_are_meant(const user_call *u)
-{
-    return u->user.len > 0 && u->client.len == 0 && u->session.len == 0 && !u->whitelist;
-}
-
-static void each_here(user_call *u, srl_session_fn each)
-{
-    srl_relay_each_user_session(u->call->a->relay, u->user.data, u->user.len, each, u);
+    if (is_no_id(which->client_len, SRL_CLIENT_ID_LEN) || is_no_id(which->session_len, SRL_SESSION_ID_LEN)) {
+        api_finish(call);
+        return false;
+    }
+    return true;
 }
 
 /* Seconds since 1970 as milliseconds from now; false if that time has come. */
@@ -115,124 +81,72 @@ static bool read_subscription(const api_call *call, srl_subscription *s)
     return ttl_until(api_number(call, "expire_at"), &s->ttl_ms);
 }
 
-static int subscribe_one(srl_session *session, void *user)
-{
-    user_call *u = user;
-    if (is_meant(u, session))
-        u->error = srl_session_subscribe(session, u->channel.data, u->channel.len, &u->subscription);
-    return u->error;
-}
-
-static bool is_plain(const srl_subscription *s)
-{
-    return s->flags == 0 && s->info_len == 0 && s->data_len == 0 && s->ttl_ms == 0;
-}
-
 void api_subscribe(api_call *call)
 {
-    user_call u = make_user_call(call);
-    if (!api_channel(call, &u.channel))
+    user_call u;
+    srl_text channel;
+    srl_subscription subscription;
+    if (!api_channel(call, &channel) || !read_users(call, &u))
         return;
-    bool unknown = json_member(call->params, "override") || json_member(call->params, "b64info") ||
-                   json_member(call->params, "b64data");
-    if (unknown || !read_subscription(call, &u.subscription)) {
-        api_fail(call, unknown ? SRL_REPLY_NOT_AVAILABLE : SRL_REPLY_BAD_REQUEST);
-        return;
-    }
-    if (all_are_meant(&u) && is_plain(&u.subscription))
-        u.error = srl_relay_subscribe_user(call->a->relay, u.user.data, u.user.len, u.channel.data, u.channel.len);
+    if (json_member(call->params, "override") || json_member(call->params, "b64info") ||
+        json_member(call->params, "b64data"))
+        api_fail(call, SRL_REPLY_NOT_AVAILABLE);
+    else if (!read_subscription(call, &subscription))
+        api_fail(call, SRL_REPLY_BAD_REQUEST);
     else
-        each_here(&u, subscribe_one);
-    api_end(call, u.error);
+        api_end(call, srl_relay_subscribe_sessions(call->a->relay, &u.which, channel.data, channel.len, &subscription));
 }
 
 /* ---- unsubscribe ---- */
 
-static int unsubscribe_one(srl_session *session, void *user)
-{
-    const user_call *u = user;
-    if (is_meant(u, session))
-        srl_session_unsubscribe(session, u->channel.data, u->channel.len, u->code);
-    return 0;
-}
-
 void api_unsubscribe(api_call *call)
 {
-    user_call u = make_user_call(call);
+    user_call u;
+    srl_text channel;
     uint64_t code = api_number(call, "code");
-    if (!api_channel(call, &u.channel))
+    if (!api_channel(call, &channel) || !read_users(call, &u))
         return;
-    if (code != 0 && (code < 2000 || code > 2999)) {
+    if (code != 0 && (code < 2000 || code > 2999))
         api_fail(call, SRL_REPLY_BAD_REQUEST);
-        return;
-    }
-    u.code = (uint32_t)code;
-    if (all_are_meant(&u))
-        u.error =
-            srl_relay_unsubscribe_user(call->a->relay, u.user.data, u.user.len, u.channel.data, u.channel.len, u.code);
     else
-        each_here(&u, unsubscribe_one);
-    api_end(call, u.error);
+        api_end(call,
+                srl_relay_unsubscribe_sessions(call->a->relay, &u.which, channel.data, channel.len, (uint32_t)code));
 }
 
 /* ---- disconnect ---- */
 
-static int disconnect_one(srl_session *session, void *user)
-{
-    const user_call *u = user;
-    if (is_meant(u, session))
-        srl_session_disconnect(session, u->code, u->reason.len > 0 ? u->reason.data : NULL, u->reason.len);
-    return 0;
-}
-
-static void disconnect(user_call *u)
-{
-    if (all_are_meant(u))
-        u->error = srl_relay_disconnect_user(u->call->a->relay, u->user.data, u->user.len, u->code,
-                                             u->reason.len > 0 ? u->reason.data : NULL, u->reason.len);
-    else
-        each_here(u, disconnect_one);
-}
-
 void api_disconnect(api_call *call)
 {
-    user_call u = make_user_call(call);
+    user_call u;
+    srl_text reason;
     const json_node *custom = json_member(call->params, "disconnect");
     uint64_t code = api_number(call, "code");
-    u.reason = text_parameter(call, "reason");
+    if (!read_users(call, &u))
+        return;
+    reason.data = api_text(call, "reason", &reason.len);
     if (custom) {
         code = 0;
         json_number(json_member(custom, "code"), &code);
-        u.reason.data = json_string(json_member(custom, "reason"), &u.reason.len);
+        reason.data = json_string(json_member(custom, "reason"), &reason.len);
     }
-    if ((code != 0 && (code < 3000 || code > 4999)) || (custom && code == 0)) {
+    if ((code != 0 && (code < 3000 || code > 4999)) || (custom && code == 0))
         api_fail(call, SRL_REPLY_BAD_REQUEST);
-        return;
-    }
-    u.code = (uint32_t)code;
-    disconnect(&u);
-    api_end(call, u.error);
+    else
+        api_end(call, srl_relay_disconnect_sessions(call->a->relay, &u.which, (uint32_t)code,
+                                                    reason.len > 0 ? reason.data : NULL, reason.len));
 }
 
 /* ---- refresh ---- */
 
-static int refresh_one(srl_session *session, void *user)
-{
-    const user_call *u = user;
-    if (is_meant(u, session))
-        srl_session_set_expiry(session, u->ttl_ms);
-    return 0;
-}
-
 void api_refresh(api_call *call)
 {
-    user_call u = make_user_call(call);
+    user_call u;
+    uint64_t ttl_ms;
     bool expired = json_is_true(json_member(call->params, "expired"));
-    if (!ttl_until(api_number(call, "expire_at"), &u.ttl_ms) || expired) {
-        u.code = SRL_DISCONNECT_EXPIRED;
-        disconnect(&u);
-    } else {
-        each_here(&u, refresh_one);
-    }
-    api_end(call, u.error);
+    if (!read_users(call, &u))
+        return;
+    if (!ttl_until(api_number(call, "expire_at"), &ttl_ms) || expired)
+        api_end(call, srl_relay_disconnect_sessions(call->a->relay, &u.which, SRL_DISCONNECT_EXPIRED, NULL, 0));
+    else
+        api_end(call, srl_relay_refresh_sessions(call->a->relay, &u.which, ttl_ms));
 }

@@ -6,7 +6,6 @@
 
 #include "config.h"
 #include "endpoint.h"
-#include "idempotency.h"
 #include "server.h"
 #include "tokens.h"
 
@@ -15,7 +14,6 @@ typedef struct app {
     tokens tokens;
     srl_relay *relay;
     http_server *server;
-    idempotency recent;
     bool ending;
 } app;
 

@@ -195,7 +195,6 @@ int main(int argc, char **argv)
     server_close(a.server);
     srl_relay_destroy(a.relay);
     tokens_destroy(&a.tokens);
-    idempotency_clear(&a.recent);
     config_free(&a.config);
     return result;
 }

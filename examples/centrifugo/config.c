@@ -118,6 +118,7 @@ static const char *const relay_defaults[][2] = {
     {"connect_timeout", "10s"}, {"max_history_read", "300"},      {"max_recovery", "300"},
     {"publish_rate", "0"},      {"max_presence_users", "100000"}, {"max_user_sessions", "1000000"},
     {"max_user_length", "255"}, {"allow_anonymous", "true"},      {"max_json_depth", "64"},
+    {"max_survey_bytes", "1m"}, {"node_name", "streamrelay"},
 };
 
 static const char *const channel_defaults[][2] = {

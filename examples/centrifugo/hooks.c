@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json_tree.h"
+#include "questions.h"
 
 /* ---- helpers ---- */
 
@@ -377,5 +378,6 @@ int hooks_set(srl_options *options, app *a)
     hooks.sub_refresh = on_sub_refresh;
     hooks.rpc = on_rpc;
     hooks.message = on_message;
+    hooks.survey = questions_answer;
     return srl_options_set_hooks(options, &hooks, a);
 }

@@ -8,6 +8,7 @@
 #define STREAMRELAY_USERS_H
 
 #include <streamrelay/api.h>
+#include <streamrelay/session.h>
 
 SRL_BEGIN_DECLS
 
@@ -40,19 +41,49 @@ SRL_API int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_
 SRL_API int srl_relay_disconnect_user(srl_relay *relay, const char *user, size_t user_len, uint32_t code,
                                       const char *reason, size_t reason_len);
 
-/**
- * Take one session out of a channel, whichever relay it is on; as srl_relay_unsubscribe_user().
- *
- * @param user    whose session it is; empty: an anonymous one
- * @param client  its client id, SRL_CLIENT_ID_LEN characters
- */
-SRL_API int srl_relay_unsubscribe_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
-                                         size_t client_len, const char *channel, size_t channel_len, uint32_t code);
+/** Which sessions of a user are meant, whichever relays they are on. Fill it with srl_user_sessions_init(). */
+typedef struct srl_user_sessions {
+    uint32_t size;         /**< sizeof(srl_user_sessions), set by srl_user_sessions_init() */
+    uint32_t except_count; /**< client ids in `except` */
+    const char *user;      /**< empty: anonymous ones; then client or session must say which */
+    size_t user_len;
+    const char *client;     /**< only the one with this client id; empty: any */
+    size_t client_len;      /**< 0 or SRL_CLIENT_ID_LEN */
+    const char *session;    /**< only the one with this secret id (srl_session_secret_id()); empty: any */
+    size_t session_len;     /**< 0 or SRL_SESSION_ID_LEN */
+    const srl_text *except; /**< those with these client ids are not meant */
+} srl_user_sessions;
 
-/** Disconnect one session, whichever relay it is on; `user` and `client` as srl_relay_unsubscribe_client(), the rest as
- *  srl_relay_disconnect_user(). */
-SRL_API int srl_relay_disconnect_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
-                                        size_t client_len, uint32_t code, const char *reason, size_t reason_len);
+/** Fill with zeros and empty texts; `size` is sizeof(srl_user_sessions) as the caller's header has it. */
+SRL_API void srl_user_sessions_init(srl_user_sessions *which, size_t size);
+
+/**
+ * Subscribe these sessions to a channel, as srl_session_subscribe() does with one. What goes wrong with one of them
+ * (it is in as many channels as it may, say) is not told.
+ *
+ * @param options  NULL for none; copied. The end of ttl_ms is a time by the wall clocks of the relays.
+ * @return 0; SRL_ERR_INVALID (`which`, channel name, options); SRL_ERR_JSON; SRL_ERR_TOO_LARGE (info:
+ *         "max_info_bytes", data: "max_message_bytes"; all of it together: 1 MiB); SRL_ERR_UNAVAILABLE (the broker
+ *         passes no notes); SRL_ERR_BROKER_DOWN, SRL_ERR_NOMEM
+ */
+SRL_API int srl_relay_subscribe_sessions(srl_relay *relay, const srl_user_sessions *which, const char *channel,
+                                         size_t channel_len, const srl_subscription *options);
+
+/** Take these sessions out of a channel; as srl_relay_unsubscribe_user(). SRL_ERR_INVALID for `which` too. */
+SRL_API int srl_relay_unsubscribe_sessions(srl_relay *relay, const srl_user_sessions *which, const char *channel,
+                                           size_t channel_len, uint32_t code);
+
+/** Disconnect these sessions; as srl_relay_disconnect_user(). SRL_ERR_INVALID for `which` too. */
+SRL_API int srl_relay_disconnect_sessions(srl_relay *relay, const srl_user_sessions *which, uint32_t code,
+                                          const char *reason, size_t reason_len);
+
+/**
+ * Move the end of the permission of these sessions, as srl_session_set_expiry() does with one.
+ *
+ * @param ttl_ms  from now, by the wall clocks of the relays; 0: it does not end
+ * @return 0; SRL_ERR_INVALID; SRL_ERR_UNAVAILABLE (the broker passes no notes); SRL_ERR_BROKER_DOWN, SRL_ERR_NOMEM
+ */
+SRL_API int srl_relay_refresh_sessions(srl_relay *relay, const srl_user_sessions *which, uint64_t ttl_ms);
 
 /** Called for each session of a list; it may do anything but destroy the relay. Return 0 to go on. */
 typedef int (*srl_session_fn)(srl_session *session, void *user);

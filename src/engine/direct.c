@@ -140,6 +140,7 @@ int srl__direct_summon(srl_relay *relay, srl__slice channel)
     char other_text[MAX_NAME];
     srl__slice one;
     srl__slice other;
+    srl_user_sessions which;
     int error = SRL_OK;
 
     if (settings->room != SRL__ROOM_DIRECT ||
@@ -147,9 +148,11 @@ int srl__direct_summon(srl_relay *relay, srl__slice channel)
                    &other)) {
         return SRL_OK;
     }
-    error = srl__note_subscribe(relay, one, channel);
+    which = srl__sessions_of(one);
+    error = srl__note_subscribe(relay, &which, channel, NULL);
     if (error == SRL_OK) {
-        error = srl__note_subscribe(relay, other, channel);
+        which = srl__sessions_of(other);
+        error = srl__note_subscribe(relay, &which, channel, NULL);
     }
     return error == SRL_ERR_UNAVAILABLE ? SRL_OK : error; /* without notes only those are reached who are there */
 }

@@ -43,6 +43,7 @@ static int follow_up(const group_call *g)
 {
     srl_relay *relay = g->relay;
     srl__slice none = srl__slice_of("", 0);
+    srl_user_sessions members = srl__sessions_of(member_of(g));
 
     switch (g->verb) {
     case SRL_DIRECTORY_CREATE:
@@ -53,10 +54,10 @@ static int follow_up(const group_call *g)
         return srl__note_clear(relay, channel_of(g), SRL_UNSUBSCRIBE_SERVER);
     case SRL_DIRECTORY_ADD:
         srl__event(relay, SRL_EVENT_MEMBER_ADDED, 0, channel_of(g), member_of(g), none);
-        return srl__note_subscribe(relay, member_of(g), channel_of(g));
+        return srl__note_subscribe(relay, &members, channel_of(g), NULL);
     case SRL_DIRECTORY_REMOVE:
         srl__event(relay, SRL_EVENT_MEMBER_REMOVED, 0, channel_of(g), member_of(g), none);
-        return srl__note_unsubscribe(relay, member_of(g), srl__slice_of("", 0), channel_of(g), SRL_UNSUBSCRIBE_SERVER);
+        return srl__note_unsubscribe(relay, &members, channel_of(g), SRL_UNSUBSCRIBE_SERVER);
     default:
         return SRL_OK;
     }

@@ -212,12 +212,17 @@ void srl__subscribe_in_connect(srl_session *session, srl__slice channel, srl__su
 }
 
 /* The client does not know what it misses. */
-void srl__subscribe_by_server(srl_session *session, srl__slice channel)
+void srl__subscribe_by_server(srl_session *session, srl__slice channel, const srl_subscription *options)
 {
     srl__subscribe_wish wish;
+    int error = srl__wish_of_options(session->relay, options, &wish);
 
-    (void)srl__wish_of_options(session->relay, NULL, &wish);
-    if (srl__subscribe_by_host(session, channel, &wish) == SRL_ERR_NOMEM) {
+    if (error == SRL_OK) {
+        error = srl__subscribe_by_host(session, channel, &wish);
+    } else {
+        srl__wish_clear(session->relay, &wish);
+    }
+    if (error == SRL_ERR_NOMEM) {
         srl__session_doom(session, SRL_DISCONNECT_INSUFFICIENT_STATE);
     }
 }

@@ -22,8 +22,8 @@ int srl__subscribe_by_host(srl_session *session, srl__slice channel, srl__subscr
 /* Likewise, while its connect reply is being made. */
 void srl__subscribe_in_connect(srl_session *session, srl__slice channel, srl__subscribe_wish *wish);
 
-/* Likewise, without special wishes; a client that cannot be put there for lack of memory has to come back. */
-void srl__subscribe_by_server(srl_session *session, srl__slice channel);
+/* Likewise, by a note; a client that cannot be put there for lack of memory has to come back. */
+void srl__subscribe_by_server(srl_session *session, srl__slice channel, const srl_subscription *options);
 
 /* Out of a room; with code 0 the client is not told. False if the session is not in it. */
 bool srl__unsubscribe(srl_session *session, srl__room *room, uint32_t code);

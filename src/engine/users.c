@@ -3,27 +3,47 @@
 #include <streamrelay/error.h>
 #include <streamrelay/users.h>
 
+#include "base/table.h"
 #include "engine/notes.h"
 #include "engine/permissions_pattern.h"
 #include "engine/positions.h"
 #include "engine/relay.h"
 #include "engine/rooms.h"
 #include "engine/session.h"
+#include "engine/terms.h"
 
-static int usable(srl_relay *relay, srl__slice user)
+static const srl_user_sessions nobody = {.user = "", .client = "", .session = ""};
+
+void srl_user_sessions_init(srl_user_sessions *which, size_t size)
 {
+    srl__table_fill(which, size, &nobody, sizeof(nobody));
+}
+
+static bool is_whole(const srl_user_sessions *which)
+{
+    return (which->client_len == 0 || which->client_len == SRL_CLIENT_ID_LEN) &&
+           (which->session_len == 0 || which->session_len == SRL_SESSION_ID_LEN) &&
+           which->user_len + which->client_len + which->session_len > 0 &&
+           (which->except != NULL || which->except_count == 0);
+}
+
+/* What the caller's header calls so as this library does; an error if it says nothing. */
+static int read_sessions(srl_relay *relay, const srl_user_sessions *given, srl_user_sessions *out)
+{
+    *out = nobody;
     if (relay->destroyed) {
         return SRL_ERR_CLOSED;
     }
-    if (user.len == 0) {
-        return srl__relay_fail(relay, SRL_ERR_INVALID, "user: empty");
+    if (given == NULL || !srl__table_take(out, sizeof(*out), given, sizeof(uint32_t)) || !is_whole(out)) {
+        return srl__relay_fail(relay, SRL_ERR_INVALID, "which: names no sessions, or has an id of the wrong length");
     }
     return SRL_OK;
 }
 
-static int usable_in(srl_relay *relay, srl__slice user, srl__slice channel)
+static int read_sessions_in(srl_relay *relay, const srl_user_sessions *given, srl__slice channel,
+                            srl_user_sessions *out)
 {
-    int error = usable(relay, user);
+    int error = read_sessions(relay, given, out);
 
     if (error == SRL_OK && !srl__channel_is_valid(relay, channel)) {
         return srl__relay_fail(relay, SRL_ERR_INVALID, "channel: not a valid name");
@@ -37,77 +57,108 @@ static uint32_t code_or(uint32_t code, uint32_t usual)
     return code != 0 && code <= UINT16_MAX ? code : usual;
 }
 
-int srl_relay_subscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
-                             size_t channel_len)
+/* Options are checked as each relay will; their JSON goes out without newlines. */
+static int subscribe(srl_relay *relay, const srl_user_sessions *which, srl__slice channel,
+                     const srl_subscription *options)
 {
-    srl__slice id = srl__slice_of(user, user_len);
+    srl__subscribe_wish wish;
+    srl_subscription taken;
+    int error = srl__wish_of_options(relay, options, &wish);
+
+    if (error == SRL_OK && options != NULL) {
+        (void)srl__table_take(&taken, sizeof(taken), options, sizeof(uint32_t));
+        taken.info = wish.info.data;
+        taken.data = wish.data.data;
+        taken.info_len = wish.info.len;
+        taken.data_len = wish.data.len;
+    }
+    if (error == SRL_OK) {
+        error = srl__note_subscribe(relay, which, channel, options != NULL ? &taken : NULL);
+    }
+    srl__wish_clear(relay, &wish);
+    return error;
+}
+
+int srl_relay_subscribe_sessions(srl_relay *relay, const srl_user_sessions *which, const char *channel,
+                                 size_t channel_len, const srl_subscription *options)
+{
     srl__slice name = srl__slice_of(channel, channel_len);
-    int error = usable_in(relay, id, name);
+    srl_user_sessions sessions;
+    int error = read_sessions_in(relay, which, name, &sessions);
 
     if (error == SRL_OK) {
         srl__relay_enter(relay);
-        error = srl__note_subscribe(relay, id, name);
+        error = subscribe(relay, &sessions, name, options);
         srl__relay_leave(relay);
     }
     return error;
 }
 
-static int unsubscribe(srl_relay *relay, srl__slice user, srl__slice client, srl__slice channel, uint32_t code)
+int srl_relay_unsubscribe_sessions(srl_relay *relay, const srl_user_sessions *which, const char *channel,
+                                   size_t channel_len, uint32_t code)
 {
-    int error = usable_in(relay, client.len > 0 ? client : user, channel);
+    srl__slice name = srl__slice_of(channel, channel_len);
+    srl_user_sessions sessions;
+    int error = read_sessions_in(relay, which, name, &sessions);
 
     if (error == SRL_OK) {
         srl__relay_enter(relay);
-        error = srl__note_unsubscribe(relay, user, client, channel, code_or(code, SRL_UNSUBSCRIBE_SERVER));
+        error = srl__note_unsubscribe(relay, &sessions, name, code_or(code, SRL_UNSUBSCRIBE_SERVER));
         srl__relay_leave(relay);
     }
     return error;
+}
+
+int srl_relay_disconnect_sessions(srl_relay *relay, const srl_user_sessions *which, uint32_t code, const char *reason,
+                                  size_t reason_len)
+{
+    srl_user_sessions sessions;
+    int error = read_sessions(relay, which, &sessions);
+
+    if (error == SRL_OK) {
+        srl__relay_enter(relay);
+        error = srl__note_disconnect(relay, &sessions, code_or(code, SRL_DISCONNECT_FORCE_DISCONNECT),
+                                     srl__slice_of(reason, reason != NULL ? reason_len : 0));
+        srl__relay_leave(relay);
+    }
+    return error;
+}
+
+int srl_relay_refresh_sessions(srl_relay *relay, const srl_user_sessions *which, uint64_t ttl_ms)
+{
+    srl_user_sessions sessions;
+    int error = read_sessions(relay, which, &sessions);
+
+    if (error == SRL_OK) {
+        srl__relay_enter(relay);
+        error = srl__note_refresh(relay, &sessions, ttl_ms);
+        srl__relay_leave(relay);
+    }
+    return error;
+}
+
+int srl_relay_subscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
+                             size_t channel_len)
+{
+    srl_user_sessions all = srl__sessions_of(srl__slice_of(user, user_len));
+
+    return srl_relay_subscribe_sessions(relay, &all, channel, channel_len, NULL);
 }
 
 int srl_relay_unsubscribe_user(srl_relay *relay, const char *user, size_t user_len, const char *channel,
                                size_t channel_len, uint32_t code)
 {
-    return unsubscribe(relay, srl__slice_of(user, user_len), srl__slice_of("", 0), srl__slice_of(channel, channel_len),
-                       code);
-}
+    srl_user_sessions all = srl__sessions_of(srl__slice_of(user, user_len));
 
-int srl_relay_unsubscribe_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
-                                 size_t client_len, const char *channel, size_t channel_len, uint32_t code)
-{
-    if (client_len != SRL_CLIENT_ID_LEN) {
-        return srl__relay_fail(relay, SRL_ERR_INVALID, "client: not a client id");
-    }
-    return unsubscribe(relay, srl__slice_of(user, user_len), srl__slice_of(client, client_len),
-                       srl__slice_of(channel, channel_len), code);
-}
-
-static int disconnect(srl_relay *relay, srl__slice user, srl__slice client, uint32_t code, srl__slice reason)
-{
-    int error = usable(relay, client.len > 0 ? client : user);
-
-    if (error == SRL_OK) {
-        srl__relay_enter(relay);
-        error = srl__note_disconnect(relay, user, client, code_or(code, SRL_DISCONNECT_FORCE_DISCONNECT), reason);
-        srl__relay_leave(relay);
-    }
-    return error;
+    return srl_relay_unsubscribe_sessions(relay, &all, channel, channel_len, code);
 }
 
 int srl_relay_disconnect_user(srl_relay *relay, const char *user, size_t user_len, uint32_t code, const char *reason,
                               size_t reason_len)
 {
-    return disconnect(relay, srl__slice_of(user, user_len), srl__slice_of("", 0), code,
-                      srl__slice_of(reason, reason != NULL ? reason_len : 0));
-}
+    srl_user_sessions all = srl__sessions_of(srl__slice_of(user, user_len));
 
-int srl_relay_disconnect_client(srl_relay *relay, const char *user, size_t user_len, const char *client,
-                                size_t client_len, uint32_t code, const char *reason, size_t reason_len)
-{
-    if (client_len != SRL_CLIENT_ID_LEN) {
-        return srl__relay_fail(relay, SRL_ERR_INVALID, "client: not a client id");
-    }
-    return disconnect(relay, srl__slice_of(user, user_len), srl__slice_of(client, client_len), code,
-                      srl__slice_of(reason, reason != NULL ? reason_len : 0));
+    return srl_relay_disconnect_sessions(relay, &all, code, reason, reason_len);
 }
 
 /* A list of sessions that stays whole while the host does as it likes: each is pinned. */
@@ -357,7 +408,9 @@ int srl_relay_unread(srl_relay *relay, const char *user_id, size_t user_id_len, 
                      srl_unread_fn done, void *user)
 {
     srl__slice id = srl__slice_of(user_id, user_id_len);
-    int error = done == NULL ? SRL_ERR_INVALID : usable_in(relay, id, srl__slice_of(channel, channel_len));
+    srl_user_sessions all = srl__sessions_of(id);
+    int error = done == NULL ? SRL_ERR_INVALID
+                             : read_sessions_in(relay, &all, srl__slice_of(channel, channel_len), &all);
     host_unread *host = NULL;
 
     if (error != SRL_OK) {

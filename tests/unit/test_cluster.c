@@ -1,4 +1,4 @@
-/* Lists of nodes, surveys, and one session on whichever relay it is. */
+/* Lists of nodes, and surveys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -832,46 +832,6 @@ static void the_broker_is_told_of_the_end_of_each_call(void **state)
     srl_broker_release(broker);
 }
 
-/* ---- one session of a user */
-
-static void one_session_is_found_wherever_it_is(void **state)
-{
-    cluster c;
-    test_client *here;
-    test_client *there;
-    test_client *nobody;
-    (void)state;
-
-    begin(&c, NULL);
-    here = test_client_enter(&c.nodes[0], "ann");
-    there = test_client_enter(&c.nodes[1], "ann");
-    nobody = test_client_enter(&c.nodes[2], "");
-    assert_true(test_client_subscribe(here, "x"));
-    assert_true(test_client_subscribe(there, "x"));
-    assert_int_equal(srl_relay_unsubscribe_client(c.nodes[0].relay, TEXT("ann"), TEXT(there->id), TEXT("x"), 2100),
-                     SRL_OK);
-    process(&c);
-    see(there, OUT(2100));
-    see_nothing(here);
-    assert_int_equal(srl_relay_disconnect_client(c.nodes[2].relay, TEXT("ann"), TEXT(there->id), 4001, TEXT("go")),
-                     SRL_OK);
-    assert_int_equal(srl_relay_disconnect_client(c.nodes[2].relay, TEXT("bob"), TEXT(here->id), 0, NULL, 0), SRL_OK);
-    assert_int_equal(srl_relay_disconnect_client(c.nodes[0].relay, "", 0, TEXT(here->id), 0, NULL, 0), SRL_OK);
-    process(&c);
-    see_closed(there, 4001, "go");
-    assert_int_equal(here->closes, 0);
-    assert_int_equal(srl_relay_disconnect_client(c.nodes[0].relay, "", 0, TEXT(nobody->id), 0, NULL, 0), SRL_OK);
-    process(&c);
-    see_closed(nobody, 3503, "force disconnect");
-    assert_int_equal(here->closes, 0);
-    assert_int_equal(srl_relay_disconnect_client(c.nodes[0].relay, TEXT("ann"), "", 0, 0, NULL, 0), SRL_ERR_INVALID);
-    assert_int_equal(srl_relay_unsubscribe_client(c.nodes[0].relay, TEXT("ann"), "x", 1, TEXT("x"), 0),
-                     SRL_ERR_INVALID);
-    assert_int_equal(srl_relay_unsubscribe_client(c.nodes[0].relay, TEXT("ann"), TEXT(here->id), "", 0, 0),
-                     SRL_ERR_INVALID);
-    end(&c);
-}
-
 /* ---- memory */
 
 static uint64_t run(uint64_t nth, bool fail_on, void (*hook)(srl_question *, void *))
@@ -949,7 +909,6 @@ int main(void)
         cmocka_unit_test(answers_have_a_size_together),
         cmocka_unit_test(nothing_begins_after_the_end),
         cmocka_unit_test(the_broker_is_told_of_the_end_of_each_call),
-        cmocka_unit_test(one_session_is_found_wherever_it_is),
         cmocka_unit_test(each_allocation_fails),
     };
 

@@ -1,36 +1,7 @@
-/* Methods of the API about the server, and the one that calls many at once. */
+/* Calls of the application's methods, and the call of many methods at once. */
 #include <string.h>
 
 #include "api_call.h"
-
-static void add_count(json_text *out, const char *name, uint64_t value)
-{
-    json_text_add(out, ",\"");
-    json_text_add(out, name);
-    json_text_add(out, "\":");
-    json_text_add_number(out, value);
-}
-
-void api_info(api_call *call)
-{
-    json_text *out = &call->out;
-    srl_stats stats = {.size = sizeof stats};
-    char uid[SRL_SESSION_ID_LEN + 1];
-    srl_relay_node_id(call->a->relay, uid);
-    srl_relay_stats(call->a->relay, &stats);
-    json_text_add(out, "{\"nodes\":[{\"uid\":\"");
-    json_text_add(out, uid);
-    json_text_add(out, "\",\"name\":\"streamrelay\",\"version\":\"");
-    json_text_add(out, srl_version());
-    json_text_add(out, "\"");
-    add_count(out, "num_clients", stats.sessions);
-    add_count(out, "num_users", stats.users);
-    add_count(out, "num_channels", stats.rooms);
-    add_count(out, "num_subs", stats.subscriptions);
-    add_count(out, "uptime", stats.uptime_ms / 1000);
-    json_text_add(out, "}]}");
-    api_finish(call);
-}
 
 /* Methods that clients call are in hooks.c; the API has none of its own to extend. */
 void api_rpc(api_call *call)
