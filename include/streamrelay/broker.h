@@ -188,7 +188,13 @@ typedef struct srl_broker_ops {
     int (*nodes)(void *link, srl_operation *operation);
     /** Drop the publications that a channel keeps; the answer holds its offset and epoch, which go on. */
     int (*history_remove)(void *link, const srl_broker_channel *channel, srl_operation *operation);
+    uint32_t traits;   /**< SRL_BROKER_ bits */
+    uint32_t reserved; /**< 0 */
 } srl_broker_ops;
+
+/** The broker itself finds rooms that publications did not reach, and repairs or repositions them: relays need not ask
+ *  for their positions (channel option "position_check"). */
+#define SRL_BROKER_CHECKS_POSITIONS 1u
 
 /** Fill a table with NULL functions; `size` is sizeof(srl_broker_ops) as the caller's header has it. */
 SRL_API void srl_broker_ops_init(srl_broker_ops *ops, size_t size);

@@ -121,7 +121,9 @@ int srl_redis_broker_create(const srl_redis_options *redis, const srl_redis_brok
     if (error != SRL_OK) {
         return error;
     }
-    error = srl__broker_make(&broker->alloc, &redis_ops, broker, out);
+    srl_broker_ops ops = redis_ops;
+    ops.traits = taken.sweep_ms > 0 ? SRL_BROKER_CHECKS_POSITIONS : 0;
+    error = srl__broker_make(&broker->alloc, &ops, broker, out);
     if (error != SRL_OK) {
         broker_free(broker);
     }

@@ -267,7 +267,7 @@ void srl__redis_doubt(srl__redis_room *room);
 void srl__redis_doubt_all(srl__redis_node *node);
 /* Send comparisons, as far as few enough are under way. */
 void srl__redis_catch_up(srl__redis_node *node);
-/* Doubt some of those rooms that were quiet; called once per second. */
+/* Doubt some of those rooms that were quiet; called with each tick. */
 void srl__redis_sweep(srl__redis_node *node);
 
 /* redis_publish.c, redis_history.c */

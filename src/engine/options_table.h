@@ -108,7 +108,8 @@
     X(CHANNEL, DURATION, position_ttl, "30d", 0, 3650 * SRL__DAY,                                                      \
       "How long a user's position is kept after it was last moved. 0: for ever.")                                      \
     X(CHANNEL, DURATION, position_check, "40s", 0, SRL__DAY,                                                           \
-      "How often a room compares its position with the broker's, to notice publications that never came. 0: never.")   \
+      "How often a room compares its position with the broker's, to notice publications that never came. 0: never. "   \
+      "Not used where the broker does that itself, as the Redis broker does.")                                         \
     X(CHANNEL, FORMAT, data_format, "any", 0, SRL__DATA_OBJECT,                                                        \
       "What a publication by a client may be: any JSON value, or an object only. Else: error 107.")                    \
     X(CHANNEL, NUMBER, channel_rate, "0", 0, 1000000,                                                                  \

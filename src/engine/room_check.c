@@ -7,8 +7,10 @@
 void srl__room_plan_check(srl__room *room)
 {
     uint64_t interval = srl__room_settings(room)->position_check;
+    bool is_needed = (srl__broker_ops_of(room->relay->broker)->traits & SRL_BROKER_CHECKS_POSITIONS) == 0;
 
-    if (room->positioned && interval > 0 && (room->member_count == 0 || !srl__timer_is_armed(&room->alarm.timer))) {
+    if (is_needed && room->positioned && interval > 0 &&
+        (room->member_count == 0 || !srl__timer_is_armed(&room->alarm.timer))) {
         srl__alarm_set(room->relay, &room->alarm, room->relay->now_ms + interval);
     }
 }

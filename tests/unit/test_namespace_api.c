@@ -508,14 +508,14 @@ static void option_position_ttl(void **state)
 
 static void option_position_check(void **state)
 {
-    for (int on = 0; on < 2; on++) {
+    for (int on = 0; on < 3; on++) { /* the last time the broker does it */
         test_relay home;
         broker_delay broker;
         test_client *c;
         (void)state;
 
         test_relay_init(&home);
-        broker_delay_init(&broker, NULL);
+        broker_delay_init_with(&broker, NULL, on == 2 ? SRL_BROKER_CHECKS_POSITIONS : 0);
         assert_int_equal(srl_options_set_broker(home.options, broker.broker), SRL_OK);
         assert_int_equal(test_relay_start(&home, "ping_interval", "0", NULL), SRL_OK);
         set_namespace(&home, "n:", 0, "history_size", "5", "position_check", on ? "10s" : "0", NULL);
@@ -527,7 +527,7 @@ static void option_position_check(void **state)
         for (int i = 0; i < 3; i++) {
             test_relay_advance(&home, 10001);
         }
-        if (on) {
+        if (on == 1) {
             see(c, OUT(2500));
         }
         see_nothing(c);

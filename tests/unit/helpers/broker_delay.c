@@ -624,6 +624,11 @@ static void set_timer(srl_node *node, uint64_t due_ms)
 
 void broker_delay_init(broker_delay *delay, const srl_allocator *allocator)
 {
+    broker_delay_init_with(delay, allocator, 0);
+}
+
+void broker_delay_init_with(broker_delay *delay, const srl_allocator *allocator, uint32_t traits)
+{
     srl_broker_ops ops;
 
     memset(delay, 0, sizeof(*delay));
@@ -645,6 +650,7 @@ void broker_delay_init(broker_delay *delay, const srl_allocator *allocator)
     ops.presence_remove = delay_remove;
     ops.presence_list = delay_list;
     ops.destroy = destroy;
+    ops.traits = traits;
     if (srl_broker_create(&ops, delay, &delay->broker) != SRL_OK) {
         cannot("be made");
     }

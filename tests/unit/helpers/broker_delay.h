@@ -47,6 +47,7 @@ typedef struct broker_delay {
 
 /* The test owns `delay`, which lives longer than the relay; its broker is given back by broker_delay_end(). */
 void broker_delay_init(broker_delay *delay, const srl_allocator *allocator);
+void broker_delay_init_with(broker_delay *delay, const srl_allocator *allocator, uint32_t traits);
 void broker_delay_end(broker_delay *delay);
 
 /* Let the oldest operation of these kinds take effect, with those of its channel before it. False if there is none. */
