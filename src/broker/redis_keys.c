@@ -21,23 +21,39 @@ static uint32_t partition_of(srl__slice name)
     return (uint32_t)(hash >> 32 ^ hash) % SRL__REDIS_PARTITIONS;
 }
 
-srl__slice srl__redis_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind kind, srl__slice name, srl__slice extra)
+/* What is to follow the kind is appended by the caller. */
+static void begin_key(srl__buf *out, srl__slice prefix, uint32_t partition, srl__redis_key_kind kind)
 {
-    const char *tag = tags[partition_of(name)];
     srl__buf_reset(out);
     srl__buf_append_slice(out, prefix);
     srl__buf_append(out, ":{", 2);
-    srl__buf_append(out, tag, strlen(tag));
+    srl__buf_append(out, tags[partition], strlen(tags[partition]));
     srl__buf_append(out, "}:", 2);
     srl__buf_append_char(out, (char)kind);
     srl__buf_append_char(out, ':');
+}
+
+static srl__slice whole(const srl__buf *key)
+{
+    return key->error == 0 ? srl__slice_of(key->data, key->len) : srl__slice_of("", 0);
+}
+
+srl__slice srl__redis_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind kind, srl__slice name, srl__slice extra)
+{
+    begin_key(out, prefix, partition_of(name), kind);
     if (extra.len > 0) {
         srl__buf_append_u64(out, name.len);
         srl__buf_append_char(out, ':');
     }
     srl__buf_append_slice(out, name);
     srl__buf_append_slice(out, extra);
-    return out->error == 0 ? srl__slice_of(out->data, out->len) : srl__slice_of("", 0);
+    return whole(out);
+}
+
+srl__slice srl__redis_partition_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind kind, uint32_t partition)
+{
+    begin_key(out, prefix, partition, kind);
+    return whole(out);
 }
 
 srl__slice srl__redis_key_as(srl__buf *out, srl__slice key, size_t name_len, srl__redis_key_kind kind)

@@ -12,6 +12,8 @@
 enum { SRL__REDIS_PARTITIONS = 128 };
 
 typedef enum srl__redis_key_kind {
+    SRL__KEY_AGES = 'a',        /* of a partition: when to look at which channel for what is too old */
+    SRL__KEY_LIVES = 'b',       /* of a partition: how long each of these keeps */
     SRL__KEY_STREAM = 's',      /* a channel's publications */
     SRL__KEY_LIVE = 'c',        /* where they are announced (pub/sub) */
     SRL__KEY_ONCE = 'i',        /* an idempotency key: name is the channel, extra the key */
@@ -26,6 +28,9 @@ typedef enum srl__redis_key_kind {
 /* Write a name into `out`, which is reset; the slice is valid until the buffer changes. Empty: no memory. */
 srl__slice srl__redis_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind kind, srl__slice name,
                           srl__slice extra);
+
+/* The key of a partition. */
+srl__slice srl__redis_partition_key(srl__buf *out, srl__slice prefix, srl__redis_key_kind kind, uint32_t partition);
 
 /* The same name, without extra, as another kind's key. */
 srl__slice srl__redis_key_as(srl__buf *out, srl__slice key, size_t name_len, srl__redis_key_kind kind);

@@ -103,6 +103,7 @@ static void adopt_base(srl__redis_node *node, uint64_t base)
     bool is_other = node->base_epoch != 0 && base != node->base_epoch;
     node->base_epoch = base;
     if (is_other) {
+        srl__redis_hints_forget(node);
         srl__redis_doubt_all(node);
     }
 }
@@ -339,6 +340,7 @@ static void ticked(srl__redis_timer *timer)
     }
     probe(node);
     srl__redis_sweep(node);
+    srl__redis_age(node);
     srl__redis_tasks_expire(node);
     if (!node->is_detached) {
         srl__redis_rooms_expire(node);
@@ -453,6 +455,7 @@ static int start(srl__redis_node *node, const srl_platform *platform)
     }
     srl__redis_timer_init(&node->tick, ticked);
     srl__redis_timer_arm(node->loop, &node->tick, TICK_MS);
+    node->age_at = (uint32_t)(random[0] % SRL__REDIS_PARTITIONS);
     node->heard_ms = srl__redis_node_now(node);
     error = connect_all(node);
     set_relay_timer(node);

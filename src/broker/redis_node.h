@@ -135,6 +135,10 @@ struct srl__redis_node {
     uint64_t sweep_ms; /* when the next round may begin */
     srl__redis_room *notes;
 
+    uint32_t age_at; /* the next partition to look through for what is too old */
+    uint64_t age_ms; /* when */
+    bool is_ageing;  /* it is being done */
+
     srl__redis_timer tick;
     uint64_t lineage_ms; /* when it is to be asked for again */
     uint64_t beat_ms;
@@ -270,11 +274,18 @@ void srl__redis_catch_up(srl__redis_node *node);
 /* Doubt some of those rooms that were quiet; called with each tick. */
 void srl__redis_sweep(srl__redis_node *node);
 
+/* redis_age.c */
+
+/* Have the server drop publications that are too old, a partition at a time; called with each tick. */
+void srl__redis_age(srl__redis_node *node);
+
 /* redis_publish.c, redis_history.c */
 
 int srl__redis_publish(void *node, const srl_broker_channel *channel, int kind, const srl_publication *publication,
                        srl_operation *operation);
 int srl__redis_control(void *node, const char *note, size_t note_len);
+/* The server's data is another: nothing is known of its streams. */
+void srl__redis_hints_forget(srl__redis_node *node);
 int srl__redis_history(void *node, const srl_broker_channel *channel, const srl_broker_query *query,
                        srl_operation *operation);
 int srl__redis_history_remove(void *node, const srl_broker_channel *channel, srl_operation *operation);

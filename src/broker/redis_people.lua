@@ -123,6 +123,7 @@ end
 
 -- keys: nodes, node's members, hash, order. args: node, member, user, info, channel info, join_leave.
 -- {sessions of the user, 0 or 1: the node has a lease}
+GROWS.presence_add = true
 F.presence_add = function(keys, args)
   local flags = tonumber(args[6])
   local known = has_lease(keys[1], args[1])
@@ -130,6 +131,7 @@ F.presence_add = function(keys, args)
 end
 
 -- The one that came with its user did so once, whoever came meanwhile.
+GROWS.presence_add_again = true
 F.presence_add_again = function(keys, args)
   local c = get_client(keys[3], client_of(args[2]))
   if c and c.flags >= FIRST and c.node == args[1] and c.user == args[3] and c.info == args[4] and
@@ -274,6 +276,7 @@ end
 -- missing joins.
 -- keys: nodes, node's members, and for each: hash, order, live channel. args: node, 0 or 1: it was taken for dead, and
 -- for each: member, user, info, channel info, join_leave. 0 or 1: the node is known.
+GROWS.presence_restore = true
 F.presence_restore = function(keys, args)
   local us = now_us()
   for at = 3, #keys, 3 do
@@ -371,18 +374,21 @@ end
 -- user. Answers begin with 0, 1: it exists, 2: it does not, 3: too many.
 
 -- keys: group. args: metadata.
+GROWS.group_create = true
 F.group_create = function(keys, args)
   if redis.call('GET', keys[1]) then return {1} end
   redis.call('SET', keys[1], args[1])
   return {0}
 end
 
+GROWS.group_create_again = true
 F.group_create_again = function(keys, args)
   if redis.call('GET', keys[1]) == args[1] then return {0} end
   return F.group_create(keys, args)
 end
 
 -- keys: group. args: metadata.
+GROWS.group_set_meta = true
 F.group_set_meta = function(keys, args)
   if not redis.call('GET', keys[1]) then return {2} end
   redis.call('SET', keys[1], args[1])
@@ -423,6 +429,7 @@ F.group_delete_again = function(keys, args)
 end
 
 -- keys: group, members, groups of the user. args: user, channel, most members, most groups.
+GROWS.group_add = true
 F.group_add = function(keys, args)
   if not redis.call('GET', keys[1]) then return {2} end
   local groups = redis.call('ZCARD', keys[3])
@@ -463,6 +470,7 @@ local function is_less(a, b)
 end
 
 -- keys: position. args: offset, epoch, ttl (0: none). The position kept.
+GROWS.position_set = true
 F.position_set = function(keys, args)
   local kept = redis.call('GET', keys[1])
   if kept then

@@ -14,6 +14,7 @@ typedef struct plan {
     uint64_t epoch;
     uint64_t size;
     uint64_t ttl_ms;
+    uint64_t age_ms; /* how long publications are kept; 0: as long as the stream */
     uint64_t once_ttl_ms;
     bool sets_ttl;
 } plan;
@@ -45,14 +46,21 @@ static srl__redis_hint *hint_of(srl__redis_node *node, srl__slice channel)
     return hint;
 }
 
-/* The stream's life is prolonged now and then, not with each publication. */
-static bool must_set_ttl(uint64_t *set_ms, uint64_t now, uint64_t ttl_ms)
+/* The stream's life is prolonged now and then, not with each publication; and once in the time that publications are
+ * kept it is noted that it has some (see note_age of redis_stream.lua). */
+static bool must_set_ttl(uint64_t *set_ms, uint64_t now, const plan *p)
 {
-    if (*set_ms != 0 && now - *set_ms < ttl_ms / 4) {
+    uint64_t interval = p->age_ms > 0 && p->age_ms < p->ttl_ms / 4 ? p->age_ms : p->ttl_ms / 4;
+    if (*set_ms != 0 && now - *set_ms < interval) {
         return false;
     }
     *set_ms = now > 0 ? now : 1;
     return true;
+}
+
+void srl__redis_hints_forget(srl__redis_node *node)
+{
+    memset(node->hints, 0, SRL__REDIS_HINTS * sizeof(*node->hints));
 }
 
 static void plan_epoch(srl__redis_node *node, srl__slice channel, plan *p)
@@ -66,7 +74,7 @@ static void plan_epoch(srl__redis_node *node, srl__slice channel, plan *p)
         const srl__redis_room *room = srl__map_get(&node->rooms, p->live);
         p->epoch = room != NULL ? room->cursor.epoch : 0;
     }
-    p->sets_ttl = must_set_ttl(&hint->ttl_set_ms, srl__redis_node_now(node), p->ttl_ms);
+    p->sets_ttl = must_set_ttl(&hint->ttl_set_ms, srl__redis_node_now(node), p);
 }
 
 static void learn(srl__redis_node *node, uint64_t hash, srl__redis_cursor at)
@@ -126,7 +134,7 @@ static int submit(srl__redis_node *node, const plan *p, srl__slice frame, uint64
     srl__redis_task_add_u64(task, p->size);
     srl__redis_task_add(task, frame);
     srl__redis_task_add(task, p->live);
-    srl__redis_task_add_u64(task, p->sets_ttl ? 1 : 0);
+    srl__redis_task_add_u64(task, !p->sets_ttl ? 0 : p->age_ms > 1 ? p->age_ms : 1);
     srl__redis_task_add_u64(task, p->ttl_ms);
     if (p->once.len > 0) {
         srl__redis_task_add_u64(task, p->once_ttl_ms);
@@ -162,7 +170,9 @@ int srl__redis_publish(void *state, const srl_broker_channel *channel, int kind,
     srl__slice name = srl__slice_of(channel->name, channel->name_len);
     srl__slice prefix = srl__redis_node_prefix(node);
     bool is_stored = kind == SRL_MESSAGE_PUBLICATION && channel->history_size > 0;
-    plan p = {.size = is_stored ? channel->history_size : 0, .ttl_ms = life_of(channel)};
+    plan p = {.size = is_stored ? channel->history_size : 0,
+              .ttl_ms = life_of(channel),
+              .age_ms = is_stored ? channel->history_ttl_ms : 0};
     if (node->is_detached) {
         return SRL_ERR_CLOSED;
     }

@@ -45,7 +45,7 @@ static void append_head(srl__buf *out, bool as_library)
         append_text(out, name);
         append_text(out, "'");
     }
-    append_text(out, "\nlocal F, RO = {}, {}\n");
+    append_text(out, "\nlocal F, RO, GROWS = {}, {}, {}\n");
 }
 
 int srl__redis_lua(const srl_allocator *alloc, bool as_library, srl__buf *out)

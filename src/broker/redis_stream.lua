@@ -1,3 +1,5 @@
+-- F has the functions; RO those of them that write nothing; GROWS those that are refused when the server's memory is full.
+--
 -- Channels as streams. An id is <epoch>-<offset>; offset 0 is never a publication: it is the mark of a beginning, or,
 -- where it was kept, of a place at which data was lost.
 
@@ -21,6 +23,12 @@ local function mint(base)
   base = tonumber(base)
   if now <= base then now = base + 1 + now % 1048576 end
   return text(now)
+end
+
+-- When it was published, in ms: that stands in the frame.
+local function time_of(frame)
+  local high, low = struct.unpack('>I4I4', frame, 18)
+  return high * 4294967296 + low
 end
 
 -- The last id ever given, or false: for streams that are likely to be empty.
@@ -72,10 +80,23 @@ local function append(key, args, got)
   return id
 end
 
+-- Clocks of nodes and of the server differ; so much is allowed for.
+local SKEW = 2000
+
+-- Streams that keep publications for a time only are known by their partition: in `a:`, a zset, when to look at each
+-- channel's next, and in `b:`, a hash, for how long it keeps. As long as such a stream has publications it is in there.
+local function note_age(key, age)
+  local base, channel = string.match(key, '^([^{]*{%x+}:)s:(.*)$')
+  redis.pcall('HSET', base .. 'b:', channel, age)
+  redis.pcall('ZADD', base .. 'a:', 'NX', text(now_us() / 1000 + age + SKEW), channel)
+end
+
 -- keys: stream [, idempotency key]
--- args: epoch at least, size (0: nothing is kept), frame, live channel, whether to set the stream's ttl (or, where
--- nothing is kept, to end a stream that there may be), ttl [, of the key]
+-- args: epoch at least, size (0: nothing is kept), frame, live channel, what else there is to do, ttl [, of the key]
+-- To do: 0 nothing; 1 set the stream's ttl, or, where nothing is kept, end a stream that there may be; more: set the ttl,
+-- and publications are kept for so many ms.
 -- An id, or an array of one if the idempotency key was known.
+GROWS.publish = true
 F.publish = function(keys, args)
   local key, id = keys[1], '-'
   if keys[2] then
@@ -88,19 +109,16 @@ F.publish = function(keys, args)
       id = append(key, args, id)
       if type(id) ~= 'string' then return id end
     end
-    if args[5] == '1' then redis.call('PEXPIRE', key, args[6]) end
+    if args[5] ~= '0' then
+      redis.call('PEXPIRE', key, args[6])
+      if args[5] ~= '1' then note_age(key, tonumber(args[5])) end
+    end
   elseif args[5] == '1' then
     redis.call('UNLINK', key)
   end
   redis.call('PUBLISH', args[4], id .. ' ' .. args[3])
   if keys[2] then redis.call('SET', keys[2], id, 'PX', args[7]) end
   return id
-end
-
--- Publications by age: the time stands in the frame.
-local function time_of(frame)
-  local high, low = struct.unpack('>I4I4', frame, 18)
-  return high * 4294967296 + low
 end
 
 -- Which of a node's messages it is: the second half of the token.
@@ -111,7 +129,7 @@ end
 
 -- Whether the stream has an entry with the frame's token: its id; false; or nil if that cannot be known, for it may have
 -- been trimmed, or is far back. A node's messages are stored in the order of their counts, so that the search ends at
--- one before. Clocks of nodes differ; two seconds are allowed for.
+-- one before.
 local function find(key, frame, first)
   local node, count, to, seen = string.sub(frame, 2, 9), count_of(frame), '+', 0
   local last
@@ -135,12 +153,13 @@ local function find(key, frame, first)
     return false
   end
   if seen < 1024 and last[1] == first then return false end
-  if #last[2][2] > 0 and time_of(last[2][2]) > time_of(frame) - 2000 then return nil end
+  if #last[2][2] > 0 and time_of(last[2][2]) > time_of(frame) - SKEW then return nil end
   return false
 end
 
 -- The same for one that may have been run already: an entry that was stored is announced once more, under the id that it
 -- has. An idempotency key that is not known says that nothing was stored.
+GROWS.publish_again = true
 F.publish_again = function(keys, args)
   if args[2] ~= '0' and not keys[2] then
     local id, frame = find(keys[1], args[3], args[1] .. '-1')
@@ -220,21 +239,54 @@ F.catch_up = function(keys, args)
   return out
 end
 
--- Drop what is older than `oldest`.
-local function trim(key, oldest)
-  local from = '-'
-  while true do
-    local found = redis.call('XRANGE', key, from, '+', 'COUNT', 64)
-    if #found == 0 then break end
-    for i = 1, #found do
-      if #found[i][2][2] > 0 and time_of(found[i][2][2]) > oldest then
-        if i > 1 or from ~= '-' then redis.call('XTRIM', key, 'MINID', '=', found[i][1]) end
-        return
+-- When an entry was published; 0: it is a mark.
+local function time_of_entry(entry)
+  local frame = entry[2][2]
+  return #frame > 0 and time_of(frame) or 0
+end
+
+-- Drop what is older than `oldest`, after looking at about `most` entries; the time of the oldest publication left, or
+-- nil if there is none.
+local function trim(key, oldest, most)
+  local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+  local from, seen, found, at = '-', 0, {}, newest and time_of_entry(newest) or 0
+  if newest and (at == 0 or at > oldest) then
+    repeat
+      found = redis.call('XRANGE', key, from, '+', 'COUNT', 64)
+      for i = 1, #found do
+        at = time_of_entry(found[i])
+        if at > oldest then
+          redis.call('XTRIM', key, 'MINID', '=', found[i][1])
+          return at
+        end
+        from = '(' .. found[i][1]
       end
-    end
-    from = '(' .. found[#found][1]
+      seen = seen + #found
+    until #found < 64 or seen >= most
   end
-  if from ~= '-' then redis.call('XTRIM', key, 'MAXLEN', '=', 0) end
+  if #found == 64 then
+    redis.call('XTRIM', key, 'MINID', '=', string.sub(from, 2))
+    return at
+  end
+  redis.call('XTRIM', key, 'MAXLEN', '=', 0)
+  return nil
+end
+
+-- keys: the two that know the streams of a partition which keep for a time. args: streams at most. How many were due.
+F.age = function(keys, args)
+  local base, now = string.sub(keys[1], 1, -3), math.floor(now_us() / 1000)
+  local due = redis.call('ZRANGE', keys[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, args[1])
+  for i = 1, #due do
+    local age = tonumber(redis.call('HGET', keys[2], due[i]) or '0')
+    local ok, oldest = pcall(trim, base .. 's:' .. due[i], now - age - SKEW, 4096)
+    if ok and oldest then
+      redis.call('ZADD', keys[1], text(oldest + age + SKEW), due[i])
+    else
+      redis.call('ZREM', keys[1], due[i])
+      redis.call('HDEL', keys[2], due[i])
+    end
+  end
+  return #due
 end
 
 local function collect(key, first, last, limit, reverse, out)
@@ -257,7 +309,7 @@ F.history = function(keys, args)
   local key, limit, epoch, offset = keys[1], tonumber(args[5]), args[6], tonumber(args[7])
   local last = tip(key) or begin(key, args[1], args[2])
   local now, top = parts(last)
-  if args[4] ~= '0' then trim(key, tonumber(args[4])) end
+  if args[4] ~= '0' then trim(key, tonumber(args[4]), math.huge) end
   if epoch ~= '' and epoch ~= now then
     if args[9] == '0' or #epoch > 19 or string.find(epoch, '%D') then return {last, 1} end
     local rest = since(key, epoch .. '-' .. args[7], limit, args[1], args[2])

@@ -369,6 +369,8 @@ static void a_full_server_refuses_and_goes_on(void **state)
     publish(w, &w->a, channel, "1");
     srl_test_redis_command(&w->server, "CONFIG SET maxmemory 1", NULL, 0);
     assert_int_equal(publish(w, &w->a, channel, "no").error, SRL_ERR_BROKER_DOWN);
+    assert_int_equal(since(w, channel, "", 0).count, 1);
+    subscribe(w, &w->a, srl_test_channel("other", 100));
     srl_test_redis_command(&w->server, "CONFIG SET maxmemory 0", NULL, 0);
     assert_int_equal(publish(w, &w->a, channel, "2").offset, 2);
     run_until_logged(w, &w->b, 2);
@@ -487,6 +489,39 @@ static void old_publications_are_not_shown(void **state)
     end(w);
 }
 
+static void run_until_length(world *w, const char *length)
+{
+    char line[64] = "";
+    for (int i = 0; i < 400 && strcmp(line, length) != 0; i++) {
+        run(w, 25);
+        srl_test_redis_command(&w->server, "EVAL \"return redis.call('XLEN',redis.call('KEYS','*:s:c')[1])\" 0", line,
+                               sizeof(line));
+    }
+    assert_string_equal(line, length);
+}
+
+/* Nobody reads it or publishes to it any more. It stays to keep its position. */
+static void the_memory_of_old_publications_is_given_back(void **state)
+{
+    srl_redis_broker_config config;
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    char line[64];
+    (void)state;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.sweep_ms = 1000;
+    world *w = begin(&config);
+    channel.history_ttl_ms = 1000;
+    for (int i = 0; i < 10; i++) {
+        publish(w, &w->a, channel, "old");
+    }
+    run_until_length(w, ":10");
+    run_until_length(w, ":0");
+    srl_test_redis_command(&w->server, "EVAL \"return #redis.call('KEYS','*}:[ab]:')\" 0", line, sizeof(line));
+    assert_string_equal(line, ":0");
+    assert_int_equal(publish(w, &w->b, channel, "young").offset, 11);
+    end(w);
+}
+
 static void replicas_can_be_waited_for(void **state)
 {
     srl_redis_broker_config config;
@@ -555,6 +590,7 @@ int main(void)
         cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
         cmocka_unit_test(a_deaf_connection_is_noticed),
         cmocka_unit_test(old_publications_are_not_shown),
+        cmocka_unit_test(the_memory_of_old_publications_is_given_back),
         cmocka_unit_test(replicas_can_be_waited_for),
         cmocka_unit_test(configurations_that_cannot_be),
     };
