@@ -92,8 +92,7 @@ static bool is_settled(const srl__redis_room *room)
 void srl__redis_sweep(srl__redis_node *node)
 {
     uint64_t ticks = node->broker->config.sweep_ms * TICKS_PER_SECOND / 1000;
-    uint32_t count = node->rooms.count;
-    uint32_t share = ticks > 0 ? (uint32_t)(count / ticks) + 1 : 0;
+    uint32_t share = ticks > 0 ? (uint32_t)(node->rooms.count / ticks) + 1 : 0;
     srl__redis_room *room;
     if (node->state != SRL__NODE_UP || !node->hears) {
         return;
@@ -104,7 +103,7 @@ void srl__redis_sweep(srl__redis_node *node)
         }
         room->was_live = false;
     }
-    if (node->sweep_at >= count && srl__redis_node_now(node) >= node->sweep_ms) {
+    if (node->sweep_at <= 1 && srl__redis_node_now(node) >= node->sweep_ms) { /* a walk ends at 1 */
         node->sweep_at = 0;
         node->sweep_ms = srl__redis_node_now(node) + node->broker->config.sweep_ms;
     }

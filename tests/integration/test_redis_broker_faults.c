@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <streamrelay/error.h>
 #include <streamrelay/redis_broker.h>
 
 #include "helpers/broker_calls.h"
+#include "helpers/fault_proxy.h"
 #include "helpers/redis_server.h"
 
 static char rooms[2];
@@ -80,7 +83,7 @@ static void run_until_last(world *w, const srl_test_node *node, const char *epoc
     assert_true(ends_with(node, epoch, data));
 }
 
-static world *begin(const srl_redis_broker_config *config)
+static world *begin_at(const srl_redis_broker_config *config, srl_test_proxy *proxy)
 {
     world *w = calloc(1, sizeof(*w));
     srl_redis_options *options;
@@ -89,8 +92,11 @@ static world *begin(const srl_redis_broker_config *config)
     if (!srl_test_redis_start(&w->server, NULL)) {
         exit(77);
     }
+    if (proxy != NULL) {
+        srl_test_proxy_start(proxy, w->server.port);
+    }
     int len = snprintf(url, sizeof(url), "redis://127.0.0.1:%u?command_timeout=1s&backoff_max=200ms",
-                       (unsigned)w->server.port);
+                       (unsigned)(proxy != NULL ? proxy->port : w->server.port));
     fake_platform_init(&w->clock, 5);
     assert_int_equal(srl_redis_options_create(url, (size_t)len, &options), SRL_OK);
     assert_int_equal(srl_redis_broker_create(options, config, &w->broker), SRL_OK);
@@ -100,6 +106,11 @@ static world *begin(const srl_redis_broker_config *config)
     run_until_up(w);
     run(w, 20);
     return w;
+}
+
+static world *begin(const srl_redis_broker_config *config)
+{
+    return begin_at(config, NULL);
 }
 
 static void end(world *w)
@@ -463,6 +474,38 @@ static void a_deaf_connection_is_noticed(void **state)
     end(w);
 }
 
+/* The same as by the publisher's function, but nobody is told; or told of what is not stored. */
+static void slip_in(world *w, const char *epoch, unsigned offset, bool is_stored)
+{
+    char line[512];
+    snprintf(line, sizeof(line),
+             "EVAL \"local k=redis.call('KEYS','*:s:c')[1] local l=redis.call('XREVRANGE',k,'+','-','COUNT',1) return "
+             "redis.call(%s'%s-%u%s)\" 0",
+             is_stored ? "'XADD',k," : "'PUBLISH',string.gsub(k,':s:',':c:').. '',", epoch, offset,
+             is_stored ? "','d',l[1][2][2]" : " '..l[1][2][2]");
+    srl_test_redis_command(&w->server, line, line, sizeof(line));
+}
+
+static void quiet_rooms_are_swept_again_and_again(void **state)
+{
+    srl_redis_broker_config config;
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.sweep_ms = 1000;
+    world *w = begin(&config);
+    subscribe(w, &w->b, channel);
+    srl_test_answer first = publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    for (unsigned i = 2; i < 5; i++) {
+        run(w, 3000);
+        slip_in(w, first.epoch, i, true);
+        run_until_logged(w, &w->b, i);
+    }
+    assert_counted(&w->b, 0, 4);
+    end(w);
+}
+
 /* By the nodes' clocks; offset and epoch stay. */
 static void old_publications_are_not_shown(void **state)
 {
@@ -589,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_foreign_key_concerns_its_channel_only),
         cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
         cmocka_unit_test(a_deaf_connection_is_noticed),
+        cmocka_unit_test(quiet_rooms_are_swept_again_and_again),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
         cmocka_unit_test(replicas_can_be_waited_for),
