@@ -311,8 +311,11 @@ F.history = function(keys, args)
   local now, top = parts(last)
   if args[4] ~= '0' then trim(key, tonumber(args[4]), math.huge) end
   if epoch ~= '' and epoch ~= now then
-    if args[9] == '0' or #epoch > 19 or string.find(epoch, '%D') then return {last, 1} end
-    local rest = since(key, epoch .. '-' .. args[7], limit, args[1], args[2])
+    -- Clients name it: one that is not before the stream's own never was, and must not be taken for a loss of data.
+    if args[9] == '0' or #epoch > 19 or string.find(epoch, '%D') or tonumber(epoch) >= tonumber(now) then
+      return {last, 1}
+    end
+    local rest = since(key, epoch .. '-' .. args[7], limit, args[1], args[2], math.huge)
     if rest == 0 then return {last, 0} end
     if rest[1] ~= 1 or #rest - 1 > limit * 2 then return {tip(key), 1} end
     rest[1] = 0

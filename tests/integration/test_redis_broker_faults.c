@@ -506,6 +506,25 @@ static void quiet_rooms_are_swept_again_and_again(void **state)
     end(w);
 }
 
+/* A client names the position that history is read from. */
+static void a_position_that_never_was_changes_nothing(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    subscribe(w, &w->b, channel);
+    srl_test_answer first = publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    assert_int_equal(since(w, channel, "9999999999999999999", 1).error, SRL_ERR_UNRECOVERABLE);
+    srl_test_answer second = publish(w, &w->a, channel, "2");
+    assert_int_equal(second.error, SRL_OK);
+    assert_int_equal(second.offset, 2);
+    assert_string_equal(second.epoch, first.epoch);
+    run_until_logged(w, &w->b, 2);
+    assert_counted(&w->b, 0, 2);
+    end(w);
+}
+
 /* By the nodes' clocks; offset and epoch stay. */
 static void old_publications_are_not_shown(void **state)
 {
@@ -633,6 +652,7 @@ int main(void)
         cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
         cmocka_unit_test(a_deaf_connection_is_noticed),
         cmocka_unit_test(quiet_rooms_are_swept_again_and_again),
+        cmocka_unit_test(a_position_that_never_was_changes_nothing),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
         cmocka_unit_test(replicas_can_be_waited_for),
