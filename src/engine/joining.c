@@ -737,7 +737,7 @@ void srl__joinings_advance(srl__room *room)
         srl__joining *joining = SRL__CONTAINER(link, srl__joining, link);
 
         srl__list_append(&room->joinings, link);
-        if (joining->ahead && !is_behind_client(joining)) {
+        if (joining->ahead && (joining->spoiled || !is_behind_client(joining))) {
             joining->ahead = joining->spoiled = false;
             recover(joining);
         }

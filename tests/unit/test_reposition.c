@@ -35,8 +35,24 @@ static int subscribe(void *link, const srl_broker_channel *channel, void *wanted
     return srl__broker_ops_of(memory)->subscribe(link, channel, wanted, operation);
 }
 
+/* Another node has published what this one has not heard; then that is lost. */
+static const char *epoch_ahead;
+
+static int history_ahead(void *link, const srl_broker_channel *channel, const srl_broker_query *query,
+                         srl_operation *operation)
+{
+    srl_broker_result result = {
+        .size = sizeof(result), .offset = 7, .epoch = epoch_ahead, .epoch_len = strlen(epoch_ahead), .meta = ""};
+    (void)link;
+    (void)channel;
+    (void)query;
+
+    srl_operation_finish(operation, &result);
+    return SRL_OK;
+}
+
 /* A relay on a memory broker that tells its node and the room opened last. */
-static srl_broker *begin(test_relay *home)
+static srl_broker *begin_with(test_relay *home, bool is_ahead)
 {
     srl_broker_ops ops;
     srl_broker *broker;
@@ -46,11 +62,19 @@ static srl_broker *begin(test_relay *home)
     ops.attach = attach;
     ops.destroy = destroy;
     ops.subscribe = subscribe;
+    if (is_ahead) {
+        ops.history = history_ahead;
+    }
     assert_int_equal(srl_broker_create(&ops, NULL, &broker), SRL_OK);
     test_relay_init(home);
     assert_int_equal(srl_options_set_broker(home->options, broker), SRL_OK);
     assert_int_equal(test_relay_start(home, "history_size", "10", "idle_lifetime", "1m", NULL), SRL_OK);
     return broker;
+}
+
+static srl_broker *begin(test_relay *home)
+{
+    return begin_with(home, false);
 }
 
 static void end(test_relay *home, srl_broker *broker)
@@ -120,6 +144,27 @@ static void an_empty_room_moves_too(void **state)
     end(&home, broker);
 }
 
+/* A client that came from a node further ahead waits for the room; which never comes there. */
+static void whoever_was_ahead_is_answered(void **state)
+{
+    test_relay home;
+    srl_broker *broker = begin_with(&home, true);
+    test_client *ann = test_client_enter(&home, "ann");
+    test_client *bob = test_client_enter(&home, "bob");
+    (void)state;
+
+    epoch_ahead = "old";
+    assert_true(test_client_subscribe(ann, "x"));
+    deliver(5, "old");
+    assert_int_equal(test_client_command(bob, "subscribe", "x", "{\"recover\":true,\"offset\":7,\"epoch\":\"old\"}"),
+                     SRL_OK);
+    see_nothing(bob);
+    epoch_ahead = "new";
+    srl_node_reposition(node, room, 3, "new", 3);
+    see(bob, "{\"reply\":{*\"offset\":3,\"epoch\":\"new\"*\"recovered\":false*");
+    end(&home, broker);
+}
+
 static void what_is_no_epoch_moves_nothing(void **state)
 {
     test_relay home;
@@ -160,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(subscribers_have_to_recover),
         cmocka_unit_test(an_empty_room_moves_too),
+        cmocka_unit_test(whoever_was_ahead_is_answered),
         cmocka_unit_test(what_is_no_epoch_moves_nothing),
         cmocka_unit_test(the_relay_may_end_meanwhile),
     };
