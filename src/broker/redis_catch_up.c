@@ -205,6 +205,13 @@ static void take(srl__redis_room *room, const srl_reply *reply, uint32_t at)
     }
 }
 
+/* The server is a replica by now, and the address may lead to another one. */
+static bool is_wrong_server(int error, const srl_reply *reply)
+{
+    srl__slice line = error == SRL_ERR_REDIS ? srl__reply_slice(reply, SRL_REPLY_ROOT) : srl__slice_of("", 0);
+    return line.data != NULL && srl_redis_error_classify(line.data, line.len) == SRL_REDIS_ERROR_ROLE;
+}
+
 static void reading_over(int error, const srl_reply *reply, void *user)
 {
     reading *r = user;
@@ -234,6 +241,8 @@ static void reading_over(int error, const srl_reply *reply, void *user)
     srl__free(srl__redis_node_alloc(node), r, sizeof(*r));
     if (!node->is_detached && is_good) {
         srl__redis_catch_up(node);
+    } else if (!node->is_detached && is_wrong_server(error, reply)) {
+        srl_redis_client_reconnect(node->reader);
     }
     srl__redis_node_leave(node);
 }

@@ -104,6 +104,7 @@ static void adopt_base(srl__redis_node *node, uint64_t base)
     node->base_epoch = base;
     if (is_other) {
         srl__redis_hints_forget(node);
+        srl_redis_client_reconnect(node->reader); /* it may be connected to the server of before */
         srl__redis_doubt_all(node);
     }
 }

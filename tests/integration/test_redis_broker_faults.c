@@ -525,6 +525,37 @@ static void a_position_that_never_was_changes_nothing(void **state)
     end(w);
 }
 
+/* A failover, of which only the connection for requests took notice: the old master lives on as a replica. */
+static void all_connections_go_to_the_new_master(void **state)
+{
+    srl_test_proxy proxy;
+    srl_test_redis next;
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    srl_test_answer answer = {0};
+    char line[64];
+    (void)state;
+    world *w = begin_at(NULL, &proxy);
+    subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    assert_true(srl_test_redis_start(&next, NULL));
+    proxy.upstream = next.port;
+    srl_test_redis_pause(&w->server);
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "2", &answer);
+    srl_test_nodes(&w->b, &answer);
+    run(w, 1300);
+    srl_test_redis_resume(&w->server);
+    snprintf(line, sizeof(line), "REPLICAOF 127.0.0.1 %u", (unsigned)next.port);
+    srl_test_redis_command(&w->server, line, NULL, 0);
+    run(w, 5000);
+    srl_test_answer last = publish(w, &w->a, channel, "3");
+    assert_int_equal(last.error, SRL_OK);
+    run_until_last(w, &w->b, last.epoch, NULL);
+    end(w);
+    srl_test_redis_stop(&next);
+    srl_test_proxy_stop(&proxy);
+}
+
 /* By the nodes' clocks; offset and epoch stay. */
 static void old_publications_are_not_shown(void **state)
 {
@@ -653,6 +684,7 @@ int main(void)
         cmocka_unit_test(a_deaf_connection_is_noticed),
         cmocka_unit_test(quiet_rooms_are_swept_again_and_again),
         cmocka_unit_test(a_position_that_never_was_changes_nothing),
+        cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
         cmocka_unit_test(replicas_can_be_waited_for),
