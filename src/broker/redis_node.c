@@ -1,6 +1,8 @@
 /* A relay's connections to Redis, and what happens by the clock. */
 #include "broker/redis_node.h"
 
+#include <stdio.h>
+
 #include <streamrelay/error.h>
 
 #include "redis/loop.h"
@@ -162,27 +164,6 @@ static srl__slice info_line(srl__slice text, const char *name)
     return srl__slice_of("", 0);
 }
 
-static void who_told(int error, const srl_reply *reply, void *user)
-{
-    srl__redis_node *node = user;
-    if (node->is_detached) {
-        return;
-    }
-    srl__redis_node_enter(node);
-    srl__slice text = error == SRL_OK ? srl__reply_slice(reply, SRL_REPLY_ROOT) : srl__slice_of("", 0);
-    srl__slice id = text.data != NULL ? info_line(text, "master_replid") : text;
-    if (id.len == 0 || id.len >= sizeof(node->lineage) ||
-        !srl__slice_equal(info_line(text, "role"), SRL__LIT("master"))) {
-        srl__redis_node_renounce(node);
-        look_again(node, RENOUNCED_MS);
-    } else {
-        memcpy(node->lineage, id.data, id.len);
-        node->lineage[id.len] = '\0';
-        ask_lineage(node);
-    }
-    srl__redis_node_leave(node);
-}
-
 static void id_told(int error, const srl_reply *reply, void *user)
 {
     srl__redis_node *node = user;
@@ -197,6 +178,41 @@ static void send_words(srl__redis_node *node, size_t count, const char *const *w
                                    function, node, NULL);
 }
 
+/* What the last connection has sent and the server has not run yet must not be run behind what this one sends. Another
+ * server, or the same one started anew, has nothing of it, and knows somebody else under that number. */
+static void kill_the_last(srl__redis_node *node, srl__slice lineage)
+{
+    char number[24];
+    const char *const kill[] = {"CLIENT", "KILL", "ID", number};
+    if (node->last_id != 0 && srl__slice_equal(lineage, srl__slice_of(node->lineage, strlen(node->lineage)))) {
+        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)node->last_id);
+        send_words(node, 4, kill, NULL);
+    }
+    node->last_id = 0;
+}
+
+static void who_told(int error, const srl_reply *reply, void *user)
+{
+    srl__redis_node *node = user;
+    if (node->is_detached) {
+        return;
+    }
+    srl__redis_node_enter(node);
+    srl__slice text = error == SRL_OK ? srl__reply_slice(reply, SRL_REPLY_ROOT) : srl__slice_of("", 0);
+    srl__slice id = text.data != NULL ? info_line(text, "master_replid") : text;
+    if (id.len == 0 || id.len >= sizeof(node->lineage) ||
+        !srl__slice_equal(info_line(text, "role"), SRL__LIT("master"))) {
+        srl__redis_node_renounce(node);
+        look_again(node, RENOUNCED_MS);
+    } else {
+        kill_the_last(node, id);
+        memcpy(node->lineage, id.data, id.len);
+        node->lineage[id.len] = '\0';
+        ask_lineage(node);
+    }
+    srl__redis_node_leave(node);
+}
+
 static void ask_who(srl__redis_node *node)
 {
     static const char *const info[] = {"INFO", "replication"};
@@ -204,23 +220,14 @@ static void ask_who(srl__redis_node *node)
     send_words(node, 2, info, who_told);
 }
 
-/* What the last connection has sent and the server has not run yet must not be run behind what this one sends. */
-static void kill_the_last(srl__redis_node *node)
+static void ask_id(srl__redis_node *node)
 {
-    static const char *const ask_id[] = {"CLIENT", "ID"};
-    char number[24];
-    const char *const kill[] = {"CLIENT", "KILL", "ID", number};
-    if (node->client_id != 0) {
-        srl__buf_reset(&node->key);
-        srl__buf_append_u64(&node->key, node->client_id);
-        if (node->key.error == SRL_OK && node->key.len < sizeof(number)) {
-            memcpy(number, node->key.data, node->key.len);
-            number[node->key.len] = '\0';
-            send_words(node, 4, kill, NULL);
-        }
-        node->client_id = 0;
+    static const char *const words[] = {"CLIENT", "ID"};
+    if (node->last_id == 0) { /* else the one before has never been used */
+        node->last_id = node->client_id;
     }
-    send_words(node, 2, ask_id, id_told);
+    node->client_id = 0;
+    send_words(node, 2, words, id_told);
 }
 
 static void client_changed(int state, int error, const char *text, void *user)
@@ -234,7 +241,7 @@ static void client_changed(int state, int error, const char *text, void *user)
     srl__redis_node_enter(node);
     if (state == SRL_REDIS_READY) {
         set_state(node, SRL__NODE_PREPARING);
-        kill_the_last(node);
+        ask_id(node);
         ask_who(node);
     } else if (node->state != SRL__NODE_AWAY) {
         set_state(node, SRL__NODE_AWAY);

@@ -525,6 +525,32 @@ static void a_position_that_never_was_changes_nothing(void **state)
     end(w);
 }
 
+/* The numbers of connections begin anew with the server. */
+static void nobody_else_is_cut_off_after_a_restart(void **state)
+{
+    enum { OTHERS = 40 };
+    world *w = begin(NULL);
+    int others[OTHERS];
+    int lost = 0;
+    char answer[8];
+    (void)state;
+    srl_test_redis_restart(&w->server);
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = srl_test_redis_connect(&w->server);
+        assert_int_equal(write(others[i], "PING\r\n", 6), 6);
+        assert_int_equal(read(others[i], answer, sizeof(answer)), 7);
+    }
+    run(w, 300);
+    run_until_up(w);
+    run(w, 300);
+    for (int i = 0; i < OTHERS; i++) {
+        lost += send(others[i], "PING\r\n", 6, MSG_NOSIGNAL) != 6 || read(others[i], answer, sizeof(answer)) != 7;
+        close(others[i]);
+    }
+    assert_int_equal(lost, 0);
+    end(w);
+}
+
 /* A failover, of which only the connection for requests took notice: the old master lives on as a replica. */
 static void all_connections_go_to_the_new_master(void **state)
 {
@@ -684,6 +710,7 @@ int main(void)
         cmocka_unit_test(a_deaf_connection_is_noticed),
         cmocka_unit_test(quiet_rooms_are_swept_again_and_again),
         cmocka_unit_test(a_position_that_never_was_changes_nothing),
+        cmocka_unit_test(nobody_else_is_cut_off_after_a_restart),
         cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
