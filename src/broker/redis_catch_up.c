@@ -291,6 +291,8 @@ static reading *collect(srl__redis_node *node)
         srl__redis_room *room = SRL__CONTAINER(srl__list_take_first(&node->doubtful), srl__redis_room, link);
         room->state = SRL__ROOM_READING;
         room->reading = r->number;
+        room->asked_count = room->kept_count;
+        room->heard = (srl__redis_cursor){0, 0}; /* the stream has it by now, or has lost it */
         room->refs++;
         r->rooms[r->count++] = room;
     }

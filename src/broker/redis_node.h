@@ -78,6 +78,7 @@ typedef struct srl__redis_room {
     srl__redis_kept *kept;
     srl__redis_kept **kept_end;
     uint32_t kept_count;
+    uint32_t asked_count; /* of these, the first ones, heard before the stream was asked */
     size_t kept_bytes;
     uint64_t reading; /* the number of the comparison that counts */
     uint32_t name_at; /* where the channel's name begins in: */

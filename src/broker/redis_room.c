@@ -374,24 +374,45 @@ void srl__redis_rooms_hear(srl__redis_node *node, const srl_redis_message *messa
     srl__redis_room_unref(room);
 }
 
+static srl__redis_kept *take_kept(srl__redis_room *room)
+{
+    srl__redis_kept *kept = room->kept;
+    room->kept = kept->next;
+    room->kept_end = room->kept == NULL ? &room->kept : room->kept_end;
+    room->kept_count--;
+    room->kept_bytes -= kept->len;
+    return kept;
+}
+
+static void free_kept(srl__redis_room *room, srl__redis_kept *kept)
+{
+    srl__free(srl__redis_node_alloc(room->node), kept, sizeof(*kept) + kept->len);
+}
+
+/* What was heard before the stream was asked was in the answer, or is lost: waiting for it would have no end. */
+static void drop_asked(srl__redis_room *room)
+{
+    for (; room->asked_count > 0 && room->kept != NULL; room->asked_count--) {
+        free_kept(room, take_kept(room));
+    }
+    room->asked_count = 0;
+}
+
 void srl__redis_room_resume(srl__redis_room *room)
 {
     srl__redis_node *node = room->node;
     room->state = SRL__ROOM_LIVE;
+    drop_asked(room);
     while (room->kept != NULL && !room->gone && !node->is_detached) {
-        srl__redis_kept *kept = room->kept;
-        if (srl__redis_cursor_is_behind(room->cursor, kept->at) && !continues(room, kept->at)) {
+        if (srl__redis_cursor_is_behind(room->cursor, room->kept->at) && !continues(room, room->kept->at)) {
             srl__redis_doubt(room);
             return;
         }
-        room->kept = kept->next;
-        room->kept_end = room->kept == NULL ? &room->kept : room->kept_end;
-        room->kept_count--;
-        room->kept_bytes -= kept->len;
+        srl__redis_kept *kept = take_kept(room);
         if (continues(room, kept->at)) {
             srl__redis_room_deliver(room, kept->at, srl__slice_of(kept->frame, kept->len));
         }
-        srl__free(srl__redis_node_alloc(node), kept, sizeof(*kept) + kept->len);
+        free_kept(room, kept);
     }
     if (!room->gone && srl__redis_cursor_is_behind(room->cursor, room->heard)) {
         room->heard = (srl__redis_cursor){0, 0};

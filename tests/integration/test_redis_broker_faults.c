@@ -525,6 +525,36 @@ static void a_position_that_never_was_changes_nothing(void **state)
     end(w);
 }
 
+static int64_t calls_of(const world *w, const char *command)
+{
+    char line[256];
+    snprintf(line, sizeof(line),
+             "EVAL \"return tonumber(string.match(redis.call('INFO','commandstats'),'cmdstat_%s:calls=(%%d+)'))\" 0",
+             command);
+    srl_test_redis_command(&w->server, line, line, sizeof(line));
+    return line[0] == ':' ? strtoll(line + 1, NULL, 10) : 0;
+}
+
+/* It was heard, and lost before it was saved; or it came from a server that is the master no more. */
+static void what_was_heard_and_is_not_stored_is_let_go(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    subscribe(w, &w->b, channel);
+    srl_test_answer first = publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    slip_in(w, first.epoch, 5, false);
+    run(w, 100);
+    int64_t calls = calls_of(w, "fcall");
+    run(w, 1000);
+    assert_in_range(calls_of(w, "fcall") - calls, 0, 50);
+    publish(w, &w->a, channel, "2");
+    run_until_logged(w, &w->b, 2);
+    assert_counted(&w->b, 0, 2);
+    end(w);
+}
+
 /* The numbers of connections begin anew with the server. */
 static void nobody_else_is_cut_off_after_a_restart(void **state)
 {
@@ -710,6 +740,7 @@ int main(void)
         cmocka_unit_test(a_deaf_connection_is_noticed),
         cmocka_unit_test(quiet_rooms_are_swept_again_and_again),
         cmocka_unit_test(a_position_that_never_was_changes_nothing),
+        cmocka_unit_test(what_was_heard_and_is_not_stored_is_let_go),
         cmocka_unit_test(nobody_else_is_cut_off_after_a_restart),
         cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(old_publications_are_not_shown),
