@@ -86,6 +86,16 @@ static void learn(srl__redis_node *node, uint64_t hash, srl__redis_cursor at)
     }
 }
 
+/* The stream's life was not prolonged after all. */
+static void forget_ttl(srl__redis_node *node, uint64_t hash)
+{
+    srl__redis_hint *oldest;
+    srl__redis_hint *hint = find_hint(node, hash, &oldest);
+    if (hint != NULL) {
+        hint->ttl_set_ms = 0;
+    }
+}
+
 /* ---- answers */
 
 static void published(srl__redis_task *task, int error, const srl_reply *reply)
@@ -108,9 +118,14 @@ static void published(srl__redis_task *task, int error, const srl_reply *reply)
             result.epoch = epoch.data;
             result.epoch_len = epoch.len;
         }
+        if (is_repeat) {
+            forget_ttl(node, task->user.number);
+        }
         if (srl__redis_replicas_hold(node, task->operation, at, is_repeat)) {
             return;
         }
+    } else {
+        forget_ttl(node, task->user.number);
     }
     srl__redis_task_finish(task, &result);
 }
@@ -139,7 +154,11 @@ static int submit(srl__redis_node *node, const plan *p, srl__slice frame, uint64
     if (p->once.len > 0) {
         srl__redis_task_add_u64(task, p->once_ttl_ms);
     }
-    return srl__redis_task_submit(task);
+    int error = srl__redis_task_submit(task);
+    if (error != SRL_OK) {
+        forget_ttl(node, hash);
+    }
+    return error;
 }
 
 static int write_frame(srl__redis_node *node, int kind, const srl_publication *publication)

@@ -128,9 +128,13 @@ void srl__redis_call_add_u64(srl__redis_call *call, uint64_t value)
 
 void srl__redis_call_add_epoch(srl__redis_call *call, const srl__redis_node *node, uint64_t at_least)
 {
+    char text[24];
+    bool is_current = at_least >= node->base_epoch;
     call->epoch = at_least;
     call->base = node->base_epoch;
-    srl__redis_call_add_u64(call, at_least > call->base ? at_least : call->base);
+    int len = snprintf(text, sizeof(text), "%s%llu", is_current ? "" : "0",
+                       (unsigned long long)(is_current ? at_least : call->base));
+    srl__redis_call_add(call, srl__slice_of(text, (size_t)len));
     call->epoch_at = call->added;
 }
 

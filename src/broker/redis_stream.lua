@@ -1,7 +1,10 @@
 -- F has the functions; RO those of them that write nothing; GROWS those that are refused when the server's memory is full.
 --
--- Channels as streams. An id is <epoch>-<offset>; offset 0 is never a publication: it is the mark of a beginning, or,
--- where it was kept, of a place at which data was lost.
+-- Channels as streams. An id is <epoch>-<offset>. Offsets go on over the end of an epoch; where a stream begins they
+-- begin with 1, and an id with offset 0 says that it has had none yet.
+--
+-- Entries: `d` the frame; `p`, of the first one of an epoch, the id before it, whose entry may be gone. An entry that has
+-- `b` instead is a mark: here data was lost.
 
 local function now_us()
   local t = redis.call('TIME')
@@ -64,19 +67,16 @@ local function append(key, args, got)
     return got
   end
   local last = tip(key)
-  local id
-  if not last then
-    id = mint(hint) .. '-1'
+  local epoch, offset = parts(last or '0-0')
+  local id = '-' .. text(offset + 1)
+  if type(got) ~= 'string' and last and tonumber(hint) <= tonumber(epoch) then
+    id = epoch .. id
+    redis.call('XADD', key, 'MAXLEN', '~', size, id, 'd', frame)
   else
-    local epoch, offset = parts(last)
-    if type(got) == 'string' or tonumber(hint) > tonumber(epoch) then
-      id = mint(hint) .. '-1' -- not the hint itself: it may be an epoch that this stream had once
-    else
-      id = epoch .. '-' .. text(offset + 1)
-    end
+    id = mint(hint) .. id -- not the hint itself: it may be an epoch that this stream had once
+    redis.call('XADD', key, 'MAXLEN', '~', size, id, 'd', frame, 'p', last or '')
   end
-  redis.call('XADD', key, 'MAXLEN', '~', size, id, 'd', frame)
-  if not last then redis.call('PEXPIRE', key, args[6]) end
+  redis.call('PEXPIRE', key, args[6]) -- one without publications had a short one
   return id
 end
 
@@ -92,7 +92,8 @@ local function note_age(key, age)
 end
 
 -- keys: stream [, idempotency key]
--- args: epoch at least, size (0: nothing is kept), frame, live channel, what else there is to do, ttl [, of the key]
+-- args: epoch (beginning with a 0: only the least that it may be), size (0: nothing is kept), frame, live channel, what
+-- else there is to do, ttl [, of the key]
 -- To do: 0 nothing; 1 set the stream's ttl, or, where nothing is kept, end a stream that there may be; more: set the ttl,
 -- and publications are kept for so many ms.
 -- An id, or an array of one if the idempotency key was known.
@@ -104,7 +105,8 @@ F.publish = function(keys, args)
     if known then return {known} end
   end
   if args[2] ~= '0' then
-    id = redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', args[2], args[1] .. '-*', 'd', args[3])
+    id = string.byte(args[1]) ~= 48 and
+      redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', args[2], args[1] .. '-*', 'd', args[3])
     if type(id) ~= 'string' or string.sub(id, -2) == '-0' then
       id = append(key, args, id)
       if type(id) ~= 'string' then return id end
@@ -130,7 +132,7 @@ end
 -- Whether the stream has an entry with the frame's token: its id; false; or nil if that cannot be known, for it may have
 -- been trimmed, or is far back. A node's messages are stored in the order of their counts, so that the search ends at
 -- one before.
-local function find(key, frame, first)
+local function find(key, frame)
   local node, count, to, seen = string.sub(frame, 2, 9), count_of(frame), '+', 0
   local last
   repeat
@@ -152,7 +154,7 @@ local function find(key, frame, first)
     if id and string.sub(id, -2) ~= '-0' then return nil end
     return false
   end
-  if seen < 1024 and last[1] == first then return false end
+  if seen < 1024 and string.sub(last[1], -2) == '-1' then return false end
   if #last[2][2] > 0 and time_of(last[2][2]) > time_of(frame) - SKEW then return nil end
   return false
 end
@@ -162,7 +164,7 @@ end
 GROWS.publish_again = true
 F.publish_again = function(keys, args)
   if args[2] ~= '0' and not keys[2] then
-    local id, frame = find(keys[1], args[3], args[1] .. '-1')
+    local id, frame = find(keys[1], args[3])
     if id == nil then return redis.error_reply('UNKNOWN whether it was stored') end
     if id then
       redis.call('PUBLISH', args[4], id .. ' ' .. frame)
@@ -186,6 +188,10 @@ local function is_ahead(id, other)
   return offset > other_offset
 end
 
+local function is_mark(entry)
+  return entry[2][1] == 'b'
+end
+
 -- Whether the stream goes on from the cursor, and with what: 0 nothing; {1, id, frame...}; {2, tip}: it does not;
 -- {3, tip}: there was no cursor.
 local function since(key, cursor, limit, base, ttl)
@@ -204,17 +210,19 @@ local function since(key, cursor, limit, base, ttl)
     if not last then return {2, begin(key, base, ttl)} end
     if is_ahead(last, cursor) then return {2, last} end
     -- The stream ends before the cursor: data was lost, and that is written into it.
-    local id = mint(base) .. '-0'
+    local _, offset = parts(last)
+    local id = mint(base) .. '-' .. text(offset)
     redis.call('XADD', key, id, 'b', '')
     return {2, id}
   else
     local epoch, offset = parts(cursor)
     local first_epoch, first_offset = parts(first)
-    if epoch ~= first_epoch or first_offset ~= offset + 1 then return {2, tip(key)} end
+    local follows = epoch == first_epoch and first_offset == offset + 1 or found[1][2][4] == cursor
+    if not follows then return {2, tip(key)} end
   end
   local out = {1}
   for i = first == cursor and 2 or 1, #found do
-    if string.sub(found[i][1], -2) == '-0' then return {2, tip(key)} end
+    if is_mark(found[i]) then return {2, tip(key)} end
     out[#out + 1] = found[i][1]
     out[#out + 1] = found[i][2][2]
   end
@@ -241,8 +249,7 @@ end
 
 -- When an entry was published; 0: it is a mark.
 local function time_of_entry(entry)
-  local frame = entry[2][2]
-  return #frame > 0 and time_of(frame) or 0
+  return is_mark(entry) and 0 or time_of(entry[2][2])
 end
 
 -- Drop what is older than `oldest`, after looking at about `most` entries; the time of the oldest publication left, or
@@ -289,16 +296,36 @@ F.age = function(keys, args)
   return #due
 end
 
-local function collect(key, first, last, limit, reverse, out)
-  local found = reverse and redis.call('XREVRANGE', key, last, first, 'COUNT', limit) or
-    redis.call('XRANGE', key, first, last, 'COUNT', limit)
-  for i = 1, #found do
-    if string.sub(found[i][1], -2) ~= '-0' then
-      out[#out + 1] = found[i][1]
-      out[#out + 1] = found[i][2][2]
+-- Add to `out` the publications with these offsets that are found from an id on, upwards or downwards, at most `limit`.
+local function collect(key, from, lowest, highest, limit, reverse, out)
+  local most, left, found = limit + 1, limit, nil
+  repeat
+    found = reverse and redis.call('XREVRANGE', key, from, '-', 'COUNT', most) or
+      redis.call('XRANGE', key, from, '+', 'COUNT', most)
+    for i = 1, #found do
+      local id, _, offset = found[i][1], parts(found[i][1])
+      if reverse and offset < lowest or not reverse and offset > highest then return out end
+      if offset >= lowest and offset <= highest and not is_mark(found[i]) then
+        out[#out + 1] = id
+        out[#out + 1] = found[i][2][2]
+        left = left - 1
+        if left == 0 then return out end
+      end
+      from = '(' .. id
     end
-  end
-  return out
+    if #found < most then return out end
+    most = math.max(left, 64)
+  until false
+end
+
+-- Where to begin to look upwards for an offset of this epoch or one before.
+local function place_of(key, epoch, offset)
+  local id = epoch .. '-' .. text(offset)
+  local found = redis.call('XRANGE', key, id, '+', 'COUNT', 1)
+  if found[1] and found[1][1] == id then return id end
+  local before = redis.call('XREVRANGE', key, '(' .. id, '-', 'COUNT', 1)
+  local _, last = parts(before[1] and before[1][1] or '0-0')
+  return last >= offset and '-' or id
 end
 
 -- keys: stream. args: base epoch, ttl of a stream without publications, size, time of the oldest that counts (0: all),
@@ -322,15 +349,15 @@ F.history = function(keys, args)
     table.insert(rest, 1, last)
     return rest
   end
-  local lowest = math.max(top - tonumber(args[3]) + 1, 1)
-  if limit == 0 then return {last, 0} end
+  local lowest, highest = math.max(top - tonumber(args[3]) + 1, 1), top
   if args[8] == '1' then
-    local highest = offset > 0 and math.min(offset - 1, top) or top
-    if highest < lowest then return {last, 0} end
-    return collect(key, now .. '-' .. text(lowest), now .. '-' .. text(highest), limit, true, {last, 0})
+    if offset > 0 then highest = math.min(offset - 1, top) end
+  else
+    lowest = math.max(offset + 1, lowest)
   end
-  if offset >= top then return {last, 0} end
-  return collect(key, now .. '-' .. text(math.max(offset + 1, lowest)), '+', limit, false, {last, 0})
+  if limit == 0 or highest < lowest then return {last, 0} end
+  local from = args[8] == '1' and now .. '-' .. text(highest) or place_of(key, now, lowest)
+  return collect(key, from, lowest, highest, limit, args[8] == '1', {last, 0})
 end
 
 -- keys: stream. args: base epoch, ttl of a stream without publications. The tip, which stays.

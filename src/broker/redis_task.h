@@ -33,7 +33,7 @@ typedef struct srl__redis_call {
 void srl__redis_call_begin(srl__redis_call *call, const srl__redis_node *node, const char *function, uint32_t num_keys);
 void srl__redis_call_add(srl__redis_call *call, srl__slice value);
 void srl__redis_call_add_u64(srl__redis_call *call, uint64_t value);
-/* The base epoch, or this one if it is later. */
+/* This epoch; or the base epoch, behind a 0, if that is later: the epoch is not known then. */
 void srl__redis_call_add_epoch(srl__redis_call *call, const srl__redis_node *node, uint64_t at_least);
 /* Whether it was built for a server that had other functions, or other data, than the one that there is now. */
 bool srl__redis_call_is_stale(const srl__redis_call *call, const srl__redis_node *node);

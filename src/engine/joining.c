@@ -437,7 +437,7 @@ static missed missed_since(const srl__joining *joining, const srl_broker_result 
         srl__slice its = epoch_at(joining, result->epochs, m.publication_count);
         uint64_t at = result->publications[m.publication_count].offset;
 
-        if (at != (srl__slice_equal(its, epoch) ? next : 1)) {
+        if (at != next && (at != 1 || srl__slice_equal(its, epoch))) {
             break;
         }
         epoch = its;

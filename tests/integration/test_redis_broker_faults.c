@@ -271,7 +271,7 @@ static void an_older_copy_is_another_epoch(void **state)
     run(w, 300);
     run_until_up(w);
     srl_test_answer again = publish(w, &w->a, channel, "new");
-    assert_int_equal(again.offset, 1);
+    assert_int_equal(again.offset, 3);
     assert_string_not_equal(again.epoch, first.epoch);
     run_until_last(w, &w->b, again.epoch, NULL);
     assert_int_equal(w->b.log[3].kind, SRL_TEST_REPOSITION);
@@ -295,7 +295,7 @@ static void a_complete_copy_goes_on(void **state)
     run(w, 300);
     run_until_up(w);
     srl_test_answer again = publish(w, &w->a, channel, "3");
-    assert_int_equal(again.offset, 1);
+    assert_int_equal(again.offset, 3);
     assert_true(strcmp(again.epoch, first.epoch) > 0);
     run_until_logged(w, &w->b, 3);
     assert_int_equal(w->b.log[2].kind, SRL_MESSAGE_PUBLICATION);
@@ -581,6 +581,98 @@ static void nobody_else_is_cut_off_after_a_restart(void **state)
     end(w);
 }
 
+static int64_t seconds_left(const world *w)
+{
+    char line[128];
+    srl_test_redis_command(&w->server, "EVAL \"return redis.call('TTL',redis.call('KEYS','*:s:c')[1])\" 0", line,
+                           sizeof(line));
+    return strtoll(line + 1, NULL, 10);
+}
+
+static void a_stream_that_began_anew_has_its_life(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    channel.history_meta_ttl_ms = 30 * 24 * 3600 * (uint64_t)1000;
+    subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+    run(w, 300);
+    publish(w, &w->a, channel, "2");
+    assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
+    end(w);
+}
+
+static void a_failed_publication_prolongs_no_life(void **state)
+{
+    srl_redis_broker_config config;
+    srl_test_answer answer = {0};
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    channel.history_meta_ttl_ms = 30 * 24 * 3600 * (uint64_t)1000;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.max_waiting_bytes = 4096;
+    world *w = begin(&config);
+    subscribe(w, &w->a, channel);
+    char *large = calloc(1, 5000);
+    memset(large, 'x', 4999);
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, large, &answer);
+    assert_int_equal(answer.returned, SRL_ERR_LIMIT);
+    free(large);
+    assert_int_equal(publish(w, &w->a, channel, "1").error, SRL_OK);
+    assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
+    end(w);
+}
+
+/* As a_complete_copy_goes_on, for a channel that has nothing in its history yet. */
+static void an_empty_channel_goes_on_too(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    srl_test_answer first = subscribe(w, &w->b, channel);
+    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+    srl_test_answer again = publish(w, &w->a, channel, "1");
+    assert_int_equal(again.offset, 1);
+    run_until_last(w, &w->b, again.epoch, NULL);
+    run(w, 100);
+    assert_int_equal(w->b.log_count, 1);
+    assert_int_equal(w->b.log[0].kind, SRL_MESSAGE_PUBLICATION);
+    srl_test_answer rest = since(w, channel, first.epoch, 0);
+    assert_int_equal(rest.error, SRL_OK);
+    assert_int_equal(rest.count, 1);
+    end(w);
+}
+
+static void a_channel_whose_history_was_removed_goes_on_too(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    srl_test_answer gone = {0};
+    (void)state;
+    subscribe(w, &w->b, channel);
+    srl_test_answer first = publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    srl_test_history_remove(&w->a, &channel, &gone);
+    run_until_answered(w, &gone);
+    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+    srl_test_answer again = publish(w, &w->a, channel, "2");
+    run_until_last(w, &w->b, again.epoch, NULL);
+    assert_int_equal(w->b.log_count, 2);
+    assert_int_equal(since(w, channel, first.epoch, 1).error, SRL_OK);
+    end(w);
+}
+
 /* A failover, of which only the connection for requests took notice: the old master lives on as a replica. */
 static void all_connections_go_to_the_new_master(void **state)
 {
@@ -742,6 +834,10 @@ int main(void)
         cmocka_unit_test(a_position_that_never_was_changes_nothing),
         cmocka_unit_test(what_was_heard_and_is_not_stored_is_let_go),
         cmocka_unit_test(nobody_else_is_cut_off_after_a_restart),
+        cmocka_unit_test(a_stream_that_began_anew_has_its_life),
+        cmocka_unit_test(a_failed_publication_prolongs_no_life),
+        cmocka_unit_test(an_empty_channel_goes_on_too),
+        cmocka_unit_test(a_channel_whose_history_was_removed_goes_on_too),
         cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
