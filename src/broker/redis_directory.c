@@ -158,7 +158,7 @@ static srl__redis_task *ask_delete(const asking *a)
 
 static srl__redis_task *ask_get(const asking *a)
 {
-    srl__redis_task *task = begin(a, "group_get", 2, got);
+    srl__redis_task *task = srl__redis_task_that_reads(begin(a, "group_get", 2, got));
     add_group(task, a);
     add_members(task, a);
     return task;
@@ -182,7 +182,7 @@ static srl__redis_task *ask_member(const asking *a, const char *function, int er
 
 static srl__redis_task *ask_check(const asking *a)
 {
-    srl__redis_task *task = begin(a, "group_check", 2, changed);
+    srl__redis_task *task = srl__redis_task_that_reads(begin(a, "group_check", 2, changed));
     add_group(task, a);
     add_members(task, a);
     srl__redis_task_add(task, a->user);
@@ -191,7 +191,7 @@ static srl__redis_task *ask_check(const asking *a)
 
 static srl__redis_task *ask_list(const asking *a, bool of_user)
 {
-    srl__redis_task *task = begin(a, "group_list", 1, listed);
+    srl__redis_task *task = srl__redis_task_that_reads(begin(a, "group_list", 1, listed));
     if (of_user) {
         add_user_groups(task, a->user);
     } else {

@@ -77,5 +77,8 @@ int srl__redis_position_get(void *state, const srl_broker_position *position, sr
 {
     srl__redis_node *node = state;
     int error = check(node, position);
-    return error == SRL_OK ? srl__redis_task_submit(begin(node, "position_get", position, operation)) : error;
+    if (error != SRL_OK) {
+        return error;
+    }
+    return srl__redis_task_submit(srl__redis_task_that_reads(begin(node, "position_get", position, operation)));
 }

@@ -143,6 +143,26 @@ static void failed(srl__redis_task *task, int error)
     }
 }
 
+/* Replies come in order: one that stands before it was refused, and would be run behind it. */
+static srl__redis_task *overtaken_by(const srl__redis_task *task)
+{
+    for (srl__list *link = task->node->tasks.next; link != &task->link; link = link->next) {
+        if (!task_of(link)->sent && !task_of(link)->only_reads) {
+            return task_of(link);
+        }
+    }
+    return NULL;
+}
+
+static void answer_overtaken(srl__redis_task *task)
+{
+    srl__redis_node *node = task->node;
+    srl__redis_task *first;
+    while (!task->only_reads && !node->is_detached && (first = overtaken_by(task)) != NULL) {
+        answer(first, first->again ? SRL_ERR_OUTCOME_UNKNOWN : SRL_ERR_BROKER_DOWN, NULL);
+    }
+}
+
 static void replied(int error, const srl_reply *reply, void *user)
 {
     srl__redis_task *task = user;
@@ -152,6 +172,7 @@ static void replied(int error, const srl_reply *reply, void *user)
     }
     srl__redis_node_enter(node);
     if (error == SRL_OK) {
+        answer_overtaken(task);
         answer(task, SRL_OK, reply);
     } else if (error == SRL_ERR_REDIS) {
         refused(task, reply);

@@ -58,6 +58,7 @@ struct srl__redis_task {
     uint64_t bytes;
     bool sent;      /* and not answered */
     bool again;     /* it may have been run already */
+    bool only_reads; /* its place among the others does not matter */
     bool only_once; /* it must not be run twice: SRL_ERR_OUTCOME_UNKNOWN is its answer then */
     union {         /* what the answer needs to know */
         void *pointer;
@@ -68,6 +69,14 @@ struct srl__redis_task {
 /* Begin a task: then its keys, then its arguments, then submit. NULL: no memory. */
 srl__redis_task *srl__redis_task_begin(srl__redis_node *node, const char *function, uint32_t num_keys,
                                        srl__redis_answer_fn answered, srl_operation *operation);
+/* Say of it that it only reads. */
+static inline srl__redis_task *srl__redis_task_that_reads(srl__redis_task *task)
+{
+    if (task != NULL) {
+        task->only_reads = true;
+    }
+    return task;
+}
 /* The next key or argument; errors are kept for srl__redis_task_submit(). */
 void srl__redis_task_add(srl__redis_task *task, srl__slice value);
 void srl__redis_task_add_u64(srl__redis_task *task, uint64_t value);

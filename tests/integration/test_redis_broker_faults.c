@@ -673,6 +673,35 @@ static void a_channel_whose_history_was_removed_goes_on_too(void **state)
     end(w);
 }
 
+/* What is refused for a moment (a script runs for too long) must not be run behind what came later. */
+static void what_was_refused_is_not_overtaken(void **state)
+{
+    srl_test_proxy proxy;
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    srl_test_answer first = {0}, second = {0};
+    static const char busy[] = "EVAL \"local n=0 for i=1,9000000 do n=n+i end\" 0\r\n";
+    (void)state;
+    world *w = begin_at(NULL, &proxy);
+    srl_test_redis_command(&w->server, "CONFIG SET busy-reply-threshold 1", NULL, 0);
+    publish(w, &w->a, channel, "0");
+    int other = srl_test_redis_connect(&w->server);
+    atomic_store(&proxy.delay_ms, 250);
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "1", &first);
+    run(w, 170);
+    assert_int_equal(write(other, busy, sizeof(busy) - 1), (ssize_t)sizeof(busy) - 1);
+    run(w, 20);
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "2", &second);
+    run(w, 300);
+    atomic_store(&proxy.delay_ms, 0);
+    run_until_answered(w, &first);
+    run_until_answered(w, &second);
+    close(other);
+    assert_int_equal(second.error, SRL_OK);
+    assert_true(first.error != SRL_OK || first.offset < second.offset);
+    end(w);
+    srl_test_proxy_stop(&proxy);
+}
+
 /* A failover, of which only the connection for requests took notice: the old master lives on as a replica. */
 static void all_connections_go_to_the_new_master(void **state)
 {
@@ -838,6 +867,7 @@ int main(void)
         cmocka_unit_test(a_failed_publication_prolongs_no_life),
         cmocka_unit_test(an_empty_channel_goes_on_too),
         cmocka_unit_test(a_channel_whose_history_was_removed_goes_on_too),
+        cmocka_unit_test(what_was_refused_is_not_overtaken),
         cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
