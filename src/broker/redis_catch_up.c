@@ -8,7 +8,7 @@ enum {
     BATCH = 256,                /* streams per question */
     MAX_READINGS = 4,           /* questions under way */
     LIMIT = 128,                /* publications of one stream per answer */
-    LIMIT_BYTES = 512 * 1024,   /* of all streams of an answer; the last one may go beyond */
+    LIMIT_BYTES = 512 * 1024,   /* of all streams of an answer; the last publication may go beyond */
     EMPTY_TTL_MS = 3600 * 1000, /* of a stream that had no publication yet; sweeping prolongs it */
     TICKS_PER_SECOND = 4
 };
@@ -173,7 +173,7 @@ static void refuse(srl__redis_room *room)
 
 static void take(srl__redis_room *room, const srl_reply *reply, uint32_t at)
 {
-    enum { FOLLOWS = 1, BROKEN = 2, OPENED = 3, LATER = 4 };
+    enum { FOLLOWS = 1, BROKEN = 2, OPENED = 3, LATER = 4, FOLLOWS_IN_PART = 5 };
     int64_t kind = 0;
     bool more = false;
     if (srl_reply_count(reply, at) > 0) {
@@ -182,8 +182,8 @@ static void take(srl__redis_room *room, const srl_reply *reply, uint32_t at)
             srl__redis_doubt(room);
             return;
         }
-        if (kind == FOLLOWS) {
-            more = deliver_missed(room, reply, at);
+        if (kind == FOLLOWS || kind == FOLLOWS_IN_PART) {
+            more = deliver_missed(room, reply, at) || kind == FOLLOWS_IN_PART;
         } else {
             srl__redis_cursor tip = cursor_in(reply, srl_reply_child(reply, at, 1));
             if ((kind != BROKEN && kind != OPENED) || tip.epoch == 0) {

@@ -193,8 +193,8 @@ local function is_mark(entry)
 end
 
 -- Whether the stream goes on from the cursor, and with what: 0 nothing; {1, id, frame...}; {2, tip}: it does not;
--- {3, tip}: there was no cursor.
-local function since(key, cursor, limit, base, ttl)
+-- {3, tip}: there was no cursor; {5, id, frame...}: that is about `bytes` already, and there is more.
+local function since(key, cursor, limit, base, ttl, bytes)
   if cursor == '' then return {3, tip(key) or begin(key, base, ttl)} end
   local found = redis.call('XRANGE', key, cursor, '+', 'COUNT', limit + 1)
   local first = found[1] and found[1][1]
@@ -223,6 +223,11 @@ local function since(key, cursor, limit, base, ttl)
   local out = {1}
   for i = first == cursor and 2 or 1, #found do
     if is_mark(found[i]) then return {2, tip(key)} end
+    if bytes <= 0 and #out > 1 then
+      out[1] = 5
+      break
+    end
+    bytes = bytes - #found[i][2][2] - 64
     out[#out + 1] = found[i][1]
     out[#out + 1] = found[i][2][2]
   end
@@ -237,9 +242,9 @@ F.catch_up = function(keys, args)
     if left <= 0 then
       out[i] = {4}
     else
-      local ok, got = pcall(since, keys[i], args[i + 4], tonumber(args[2]), args[1], args[4])
+      local ok, got = pcall(since, keys[i], args[i + 4], tonumber(args[2]), args[1], args[4], left)
       out[i] = ok and got or {9, tostring(type(got) == 'table' and got.err or got)}
-      if ok and got ~= 0 and got[1] == 1 then
+      if ok and got ~= 0 and (got[1] == 1 or got[1] == 5) then
         for j = 3, #got, 2 do left = left - #got[j] - 64 end
       end
     end

@@ -733,6 +733,40 @@ static void all_connections_go_to_the_new_master(void **state)
     srl_test_proxy_stop(&proxy);
 }
 
+static void large_publications_are_caught_up_too(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    srl_redis_options *options;
+    srl_broker_channel channel = srl_test_channel("c", 1000);
+    srl_test_answer answers[100];
+    char url[128];
+    static char large[20001];
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    memset(answers, 0, sizeof(answers));
+    assert_true(srl_test_redis_start(&w->server, NULL));
+    int len = snprintf(url, sizeof(url), "redis://127.0.0.1:%u?command_timeout=1s&backoff_max=200ms&max_reply=1m",
+                       (unsigned)w->server.port);
+    fake_platform_init(&w->clock, 5);
+    assert_int_equal(srl_redis_options_create(url, (size_t)len, &options), SRL_OK);
+    assert_int_equal(srl_redis_broker_create(options, NULL, &w->broker), SRL_OK);
+    srl_redis_options_destroy(options);
+    assert_int_equal(srl_test_node_attach(&w->a, w->broker, &w->clock), SRL_OK);
+    assert_int_equal(srl_test_node_attach(&w->b, w->broker, &w->clock), SRL_OK);
+    run_until_up(w);
+    subscribe(w, &w->b, channel);
+    srl_test_redis_command(&w->server, "CLIENT KILL TYPE pubsub", NULL, 0);
+    for (int i = 0; i < 100; i++) {
+        srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, large, &answers[i]);
+        srl_test_node_run(&w->a);
+    }
+    for (int i = 0; i < 1000; i++) {
+        srl_test_node_run(&w->a);
+    }
+    run_until_logged(w, &w->b, 100);
+    end(w);
+}
+
 /* By the nodes' clocks; offset and epoch stay. */
 static void old_publications_are_not_shown(void **state)
 {
@@ -869,6 +903,7 @@ int main(void)
         cmocka_unit_test(a_channel_whose_history_was_removed_goes_on_too),
         cmocka_unit_test(what_was_refused_is_not_overtaken),
         cmocka_unit_test(all_connections_go_to_the_new_master),
+        cmocka_unit_test(large_publications_are_caught_up_too),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
         cmocka_unit_test(replicas_can_be_waited_for),
