@@ -69,7 +69,9 @@ void srl__redis_doubt(srl__redis_room *room)
         room->state = SRL__ROOM_DOUBTFUL;
         room->reading = 0; /* what is being read was asked for too early */
         srl__list_remove(&room->link);
-        srl__list_append(&room->node->doubtful, &room->link);
+        /* notes ahead of all: they come before what was published later */
+        srl__list *behind = &room->node->doubtful;
+        srl__list_append(room == room->node->notes ? behind->next : behind, &room->link);
     }
 }
 

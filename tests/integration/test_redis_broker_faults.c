@@ -733,6 +733,24 @@ static void all_connections_go_to_the_new_master(void **state)
     srl_test_proxy_stop(&proxy);
 }
 
+static void notes_come_before_what_is_published_later(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    srl_test_answer answer = {0};
+    (void)state;
+    subscribe(w, &w->b, channel);
+    srl_test_redis_command(&w->server, "CLIENT KILL TYPE pubsub", NULL, 0);
+    assert_int_equal(srl_test_control(&w->a, "note"), SRL_OK);
+    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answer);
+    for (int i = 0; i < 300; i++) {
+        srl_test_node_run(&w->a);
+    }
+    run_until_logged(w, &w->b, 2);
+    assert_int_equal(w->b.log[0].kind, SRL_TEST_NOTE);
+    end(w);
+}
+
 static void large_publications_are_caught_up_too(void **state)
 {
     world *w = calloc(1, sizeof(*w));
@@ -903,6 +921,7 @@ int main(void)
         cmocka_unit_test(a_channel_whose_history_was_removed_goes_on_too),
         cmocka_unit_test(what_was_refused_is_not_overtaken),
         cmocka_unit_test(all_connections_go_to_the_new_master),
+        cmocka_unit_test(notes_come_before_what_is_published_later),
         cmocka_unit_test(large_publications_are_caught_up_too),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
