@@ -751,6 +751,24 @@ static void notes_come_before_what_is_published_later(void **state)
     end(w);
 }
 
+static void a_quiet_stream_lives_while_somebody_listens(void **state)
+{
+    srl_redis_broker_config config;
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    channel.history_meta_ttl_ms = 3000;
+    channel.history_ttl_ms = 3000;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.sweep_ms = 500;
+    world *w = begin(&config);
+    subscribe(w, &w->b, channel);
+    publish(w, &w->a, channel, "1");
+    run_until_logged(w, &w->b, 1);
+    run(w, 6000);
+    assert_int_equal(w->b.log_count, 1);
+    end(w);
+}
+
 static void large_publications_are_caught_up_too(void **state)
 {
     world *w = calloc(1, sizeof(*w));
@@ -922,6 +940,7 @@ int main(void)
         cmocka_unit_test(what_was_refused_is_not_overtaken),
         cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(notes_come_before_what_is_published_later),
+        cmocka_unit_test(a_quiet_stream_lives_while_somebody_listens),
         cmocka_unit_test(large_publications_are_caught_up_too),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
