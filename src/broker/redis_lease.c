@@ -334,7 +334,8 @@ int srl__redis_nodes(void *state, srl_operation *operation)
         return SRL_ERR_CLOSED;
     }
     srl__redis_lease_require(node);
-    srl__redis_task *task = srl__redis_task_that_reads(srl__redis_task_begin(node, "node_count", 1, counted, operation));
+    srl__redis_task *task =
+        srl__redis_task_that_reads(srl__redis_task_begin(node, "node_count", 1, counted, operation));
     srl__redis_people_key(task, SRL__KEY_NODE, srl__slice_of("", 0), srl__slice_of("", 0));
     return srl__redis_task_submit(task);
 }

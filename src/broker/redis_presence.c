@@ -343,7 +343,8 @@ int srl__redis_presence_list(void *state, const srl_broker_channel *channel, uin
     if (error != SRL_OK) {
         return error;
     }
-    srl__redis_task *task = srl__redis_task_that_reads(srl__redis_task_begin(node, "presence_list", 2, listed, operation));
+    srl__redis_task *task =
+        srl__redis_task_that_reads(srl__redis_task_begin(node, "presence_list", 2, listed, operation));
     srl__redis_people_key(task, SRL__KEY_PRESENCE, name_of(channel), SRL__LIT("s"));
     srl__redis_people_key(task, SRL__KEY_PRESENCE, name_of(channel), SRL__LIT("o"));
     srl__redis_task_add_u64(task, limit);

@@ -56,11 +56,11 @@ struct srl__redis_task {
     const char *function_again; /* the one to call when it may have been run already; NULL: the same */
     uint64_t due_ms;            /* no later than this */
     uint64_t bytes;
-    bool sent;      /* and not answered */
-    bool again;     /* it may have been run already */
+    bool sent;       /* and not answered */
+    bool again;      /* it may have been run already */
     bool only_reads; /* its place among the others does not matter */
-    bool only_once; /* it must not be run twice: SRL_ERR_OUTCOME_UNKNOWN is its answer then */
-    union {         /* what the answer needs to know */
+    bool only_once;  /* it must not be run twice: SRL_ERR_OUTCOME_UNKNOWN is its answer then */
+    union {          /* what the answer needs to know */
         void *pointer;
         uint64_t number;
     } user;

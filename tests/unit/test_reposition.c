@@ -203,10 +203,8 @@ static void the_relay_may_end_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(subscribers_have_to_recover),
-        cmocka_unit_test(an_empty_room_moves_too),
-        cmocka_unit_test(whoever_was_ahead_is_answered),
-        cmocka_unit_test(what_is_no_epoch_moves_nothing),
+        cmocka_unit_test(subscribers_have_to_recover),   cmocka_unit_test(an_empty_room_moves_too),
+        cmocka_unit_test(whoever_was_ahead_is_answered), cmocka_unit_test(what_is_no_epoch_moves_nothing),
         cmocka_unit_test(the_relay_may_end_meanwhile),
     };
 
