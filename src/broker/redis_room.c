@@ -143,7 +143,7 @@ static void settled(int error, const char *text, void *user)
         }
         srl__redis_room_unref(room);
     }
-    srl__free(srl__redis_node_alloc(node), all, batch_size(all->count));
+    srl__free(srl__redis_node_alloc(node), all, batch_size(SRL__PUBSUB_BATCH));
     if (!node->is_detached) {
         srl__redis_catch_up(node);
     }
@@ -170,7 +170,7 @@ static void fail_batch(batch *all, int error)
         }
         srl__redis_room_unref(all->rooms[i]);
     }
-    srl__free(srl__redis_node_alloc(node), all, batch_size(all->count));
+    srl__free(srl__redis_node_alloc(node), all, batch_size(SRL__PUBSUB_BATCH));
 }
 
 void srl__redis_rooms_flush(srl__redis_node *node)
@@ -235,9 +235,19 @@ void srl__redis_unsubscribe(void *state, const char *channel, size_t channel_len
     }
 }
 
+/* Nobody asks for the notes once more if they could not be subscribed to. */
+static void insist_on_notes(srl__redis_node *node)
+{
+    srl__redis_room *notes = node->notes;
+    if (notes->state == SRL__ROOM_NEW && notes->refs == 1 && srl__list_is_empty(&notes->link)) {
+        srl__list_append(&node->fresh, &notes->link);
+    }
+}
+
 void srl__redis_rooms_expire(srl__redis_node *node)
 {
     uint64_t now = srl__redis_node_now(node);
+    insist_on_notes(node);
     while (!srl__list_is_empty(&node->opening) && !node->is_detached) {
         srl__redis_room *room = SRL__CONTAINER(node->opening.next, srl__redis_room, opening);
         if (room->due_ms > now) {

@@ -17,6 +17,7 @@
 #include <streamrelay/redis_broker.h>
 
 #include "helpers/broker_calls.h"
+#include "helpers/fail_alloc.h"
 #include "helpers/fault_proxy.h"
 #include "helpers/redis_server.h"
 
@@ -862,6 +863,62 @@ static void the_memory_of_old_publications_is_given_back(void **state)
     end(w);
 }
 
+static void run_alone(srl_test_node *node, const int *until, int ms)
+{
+    struct timespec moment = {.tv_sec = 0, .tv_nsec = 1000000};
+    for (int i = 0; i < ms && *until == 0; i++) {
+        srl_test_node_run(node);
+        nanosleep(&moment, NULL);
+    }
+}
+
+static void count_note(srl_test_node *node, const srl_test_delivery *note)
+{
+    (void)note;
+    ++*(int *)node->user;
+}
+
+/* A node that goes up has its notes, whichever allocation failed on the way. */
+static void notes_are_heard_after_any_failed_allocation(void **state)
+{
+    srl_test_redis server;
+    fake_platform clock;
+    (void)state;
+    if (!srl_test_redis_start(&server, NULL)) {
+        exit(77);
+    }
+    fake_platform_init(&clock, 5);
+    for (unsigned nth = 1; nth < 70; nth++) {
+        int notes = 0;
+        srl_test_node node = {0};
+        srl_test_alloc memory;
+        srl_redis_options *options;
+        srl_broker *broker;
+        char url[96];
+        int len = snprintf(url, sizeof(url), "redis://127.0.0.1:%u?backoff_max=200ms", (unsigned)server.port);
+        srl_test_alloc_init(&memory);
+        assert_int_equal(srl_redis_options_create(url, (size_t)len, &options), SRL_OK);
+        assert_int_equal(srl_redis_options_set_allocator(options, &memory.table), SRL_OK);
+        assert_int_equal(srl_redis_broker_create(options, NULL, &broker), SRL_OK);
+        srl_redis_options_destroy(options);
+        assert_int_equal(srl_test_node_attach(&node, broker, &clock), SRL_OK);
+        node.on_note = count_note;
+        node.user = &notes;
+        srl_test_alloc_fail(&memory, nth, false);
+        run_alone(&node, &node.reports, 20000);
+        srl_test_alloc_fail(&memory, 0, false);
+        for (int i = 0; i < 20 && notes == 0; i++) { /* it may be that they are subscribed to a moment later */
+            assert_int_equal(srl_test_control(&node, "note"), SRL_OK);
+            run_alone(&node, &notes, 300);
+        }
+        assert_true(notes > 0);
+        srl_test_node_free(&node);
+        srl_broker_release(broker);
+        srl_test_alloc_check_empty(&memory);
+    }
+    srl_test_redis_stop(&server);
+}
+
 static void replicas_can_be_waited_for(void **state)
 {
     srl_redis_broker_config config;
@@ -944,6 +1001,7 @@ int main(void)
         cmocka_unit_test(large_publications_are_caught_up_too),
         cmocka_unit_test(old_publications_are_not_shown),
         cmocka_unit_test(the_memory_of_old_publications_is_given_back),
+        cmocka_unit_test(notes_are_heard_after_any_failed_allocation),
         cmocka_unit_test(replicas_can_be_waited_for),
         cmocka_unit_test(configurations_that_cannot_be),
     };
