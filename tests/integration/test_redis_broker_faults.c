@@ -20,148 +20,7 @@
 #include "helpers/fail_alloc.h"
 #include "helpers/fault_proxy.h"
 #include "helpers/redis_server.h"
-
-static char rooms[2];
-#define ROOM(n) ((void *)&rooms[n])
-
-typedef struct world {
-    srl_test_redis server;
-    fake_platform clock;
-    srl_broker *broker;
-    srl_test_node a;
-    srl_test_node b;
-} world;
-
-static void run(world *w, int ms)
-{
-    struct timespec moment = {.tv_sec = 0, .tv_nsec = 1000000};
-    for (int i = 0; i < ms; i++) {
-        srl_test_node_run(&w->a);
-        srl_test_node_run(&w->b);
-        nanosleep(&moment, NULL);
-    }
-}
-
-static void run_until_up(world *w)
-{
-    for (int i = 0; i < 20000 && !(w->a.reports && w->b.reports); i++) {
-        run(w, 1);
-    }
-    assert_true(w->a.reports && w->b.reports);
-}
-
-static void run_until_answered(world *w, const srl_test_answer *answer)
-{
-    assert_int_equal(answer->returned, SRL_OK);
-    for (int i = 0; i < 20000 && answer->answers == 0; i++) {
-        run(w, 1);
-    }
-    assert_int_equal(answer->answers, 1);
-}
-
-static void run_until_logged(world *w, const srl_test_node *node, size_t count)
-{
-    for (int i = 0; i < 20000 && node->log_count < count; i++) {
-        run(w, 1);
-    }
-    run(w, 20);
-    assert_int_equal(node->log_count, count);
-}
-
-static bool ends_with(const srl_test_node *node, const char *epoch, const char *data)
-{
-    const srl_test_delivery *last = node->log_count > 0 ? &node->log[node->log_count - 1] : NULL;
-    return last != NULL && (epoch == NULL || strcmp(last->epoch, epoch) == 0) &&
-           (data == NULL || strcmp(last->data, data) == 0);
-}
-
-/* Until the last entry of the log has this epoch and these data; NULL: any. */
-static void run_until_last(world *w, const srl_test_node *node, const char *epoch, const char *data)
-{
-    for (int i = 0; i < 20000 && !ends_with(node, epoch, data); i++) {
-        run(w, 1);
-    }
-    assert_true(ends_with(node, epoch, data));
-}
-
-static world *begin_at(const srl_redis_broker_config *config, srl_test_proxy *proxy)
-{
-    world *w = calloc(1, sizeof(*w));
-    srl_redis_options *options;
-    char url[96];
-    assert_non_null(w);
-    if (!srl_test_redis_start(&w->server, NULL)) {
-        exit(77);
-    }
-    if (proxy != NULL) {
-        srl_test_proxy_start(proxy, w->server.port);
-    }
-    int len = snprintf(url, sizeof(url), "redis://127.0.0.1:%u?command_timeout=1s&backoff_max=200ms",
-                       (unsigned)(proxy != NULL ? proxy->port : w->server.port));
-    fake_platform_init(&w->clock, 5);
-    assert_int_equal(srl_redis_options_create(url, (size_t)len, &options), SRL_OK);
-    assert_int_equal(srl_redis_broker_create(options, config, &w->broker), SRL_OK);
-    srl_redis_options_destroy(options);
-    assert_int_equal(srl_test_node_attach(&w->a, w->broker, &w->clock), SRL_OK);
-    assert_int_equal(srl_test_node_attach(&w->b, w->broker, &w->clock), SRL_OK);
-    run_until_up(w);
-    run(w, 20);
-    return w;
-}
-
-static world *begin(const srl_redis_broker_config *config)
-{
-    return begin_at(config, NULL);
-}
-
-static void end(world *w)
-{
-    srl_test_node_free(&w->a);
-    srl_test_node_free(&w->b);
-    srl_broker_release(w->broker);
-    srl_test_redis_stop(&w->server);
-    free(w);
-}
-
-static srl_test_answer subscribe(world *w, srl_test_node *node, srl_broker_channel channel)
-{
-    srl_test_answer answer = {0};
-    srl_test_subscribe(node, &channel, ROOM(0), &answer);
-    run_until_answered(w, &answer);
-    assert_int_equal(answer.error, SRL_OK);
-    return answer;
-}
-
-static srl_test_answer publish(world *w, srl_test_node *node, srl_broker_channel channel, const char *data)
-{
-    srl_test_answer answer = {0};
-    srl_test_publish(node, &channel, SRL_MESSAGE_PUBLICATION, data, &answer);
-    run_until_answered(w, &answer);
-    return answer;
-}
-
-static srl_test_answer since(world *w, srl_broker_channel channel, const char *epoch, uint64_t offset)
-{
-    srl_test_answer answer = {0};
-    srl_broker_query query = {.size = sizeof(query),
-                              .limit = 60,
-                              .since_offset = offset,
-                              .since_epoch = epoch,
-                              .since_epoch_len = strlen(epoch),
-                              .follows = 1};
-    srl_test_answer_begin(&answer);
-    answer.returned = w->a.ops->history(w->a.link, &channel, &query, &answer.operation);
-    run_until_answered(w, &answer);
-    return answer;
-}
-
-static void assert_counted(const srl_test_node *node, size_t from, size_t count)
-{
-    for (size_t i = from; i < count; i++) {
-        assert_int_equal(node->log[i].kind, SRL_MESSAGE_PUBLICATION);
-        assert_int_equal(node->log[i].offset, i + 1);
-    }
-}
+#include "helpers/two_nodes.h"
 
 static void a_lost_subscription_connection_loses_nothing(void **state)
 {
@@ -229,85 +88,6 @@ static void a_publication_waits_and_is_stored_once(void **state)
     }
     run_until_logged(w, &w->b, 21);
     assert_counted(&w->b, 0, 21);
-    end(w);
-}
-
-static void an_empty_server_is_another_epoch(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    srl_test_answer first = subscribe(w, &w->b, channel);
-    for (int i = 0; i < 3; i++) {
-        publish(w, &w->a, channel, "old");
-    }
-    run_until_logged(w, &w->b, 3);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
-    srl_test_answer again = publish(w, &w->a, channel, "new");
-    assert_int_equal(again.error, SRL_OK);
-    assert_int_equal(again.offset, 1);
-    assert_true(strcmp(again.epoch, first.epoch) > 0);
-    run_until_last(w, &w->b, again.epoch, NULL);
-    assert_int_equal(w->b.log[3].kind, SRL_TEST_REPOSITION);
-    assert_int_equal(since(w, channel, first.epoch, 3).error, SRL_ERR_UNRECOVERABLE);
-    assert_int_equal(since(w, channel, again.epoch, 0).count, 1);
-    end(w);
-}
-
-/* What the server had when it was saved, and no more; then it goes on. */
-static void an_older_copy_is_another_epoch(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    srl_test_answer first = subscribe(w, &w->b, channel);
-    publish(w, &w->a, channel, "1");
-    publish(w, &w->a, channel, "2");
-    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
-    publish(w, &w->a, channel, "lost");
-    run_until_logged(w, &w->b, 3);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
-    srl_test_answer again = publish(w, &w->a, channel, "new");
-    assert_int_equal(again.offset, 3);
-    assert_string_not_equal(again.epoch, first.epoch);
-    run_until_last(w, &w->b, again.epoch, NULL);
-    assert_int_equal(w->b.log[3].kind, SRL_TEST_REPOSITION);
-    assert_int_equal(since(w, channel, first.epoch, 3).error, SRL_ERR_UNRECOVERABLE);
-    assert_int_equal(since(w, channel, first.epoch, 2).error, SRL_ERR_UNRECOVERABLE);
-    end(w);
-}
-
-/* Nothing was lost though the server was started anew: the next epoch goes on behind the old one. */
-static void a_complete_copy_goes_on(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    srl_test_answer first = subscribe(w, &w->b, channel);
-    publish(w, &w->a, channel, "1");
-    publish(w, &w->a, channel, "2");
-    run_until_logged(w, &w->b, 2);
-    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
-    srl_test_answer again = publish(w, &w->a, channel, "3");
-    assert_int_equal(again.offset, 3);
-    assert_true(strcmp(again.epoch, first.epoch) > 0);
-    run_until_logged(w, &w->b, 3);
-    assert_int_equal(w->b.log[2].kind, SRL_MESSAGE_PUBLICATION);
-    assert_string_equal(w->b.log[2].data, "3");
-    srl_test_answer rest = since(w, channel, first.epoch, 1);
-    assert_int_equal(rest.error, SRL_OK);
-    assert_int_equal(rest.count, 2);
-    assert_string_equal(rest.data[0], "2");
-    assert_string_equal(rest.data[1], "3");
-    assert_string_equal(rest.epoch, again.epoch);
-    assert_int_equal(since(w, channel, "no number", 1).error, SRL_ERR_UNRECOVERABLE);
     end(w);
 }
 
@@ -507,25 +287,6 @@ static void quiet_rooms_are_swept_again_and_again(void **state)
     end(w);
 }
 
-/* A client names the position that history is read from. */
-static void a_position_that_never_was_changes_nothing(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    subscribe(w, &w->b, channel);
-    srl_test_answer first = publish(w, &w->a, channel, "1");
-    run_until_logged(w, &w->b, 1);
-    assert_int_equal(since(w, channel, "9999999999999999999", 1).error, SRL_ERR_UNRECOVERABLE);
-    srl_test_answer second = publish(w, &w->a, channel, "2");
-    assert_int_equal(second.error, SRL_OK);
-    assert_int_equal(second.offset, 2);
-    assert_string_equal(second.epoch, first.epoch);
-    run_until_logged(w, &w->b, 2);
-    assert_counted(&w->b, 0, 2);
-    end(w);
-}
-
 static int64_t calls_of(const world *w, const char *command)
 {
     char line[256];
@@ -579,98 +340,6 @@ static void nobody_else_is_cut_off_after_a_restart(void **state)
         close(others[i]);
     }
     assert_int_equal(lost, 0);
-    end(w);
-}
-
-static int64_t seconds_left(const world *w)
-{
-    char line[128];
-    srl_test_redis_command(&w->server, "EVAL \"return redis.call('TTL',redis.call('KEYS','*:s:c')[1])\" 0", line,
-                           sizeof(line));
-    return strtoll(line + 1, NULL, 10);
-}
-
-static void a_stream_that_began_anew_has_its_life(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    channel.history_meta_ttl_ms = 30 * 24 * 3600 * (uint64_t)1000;
-    subscribe(w, &w->b, channel);
-    publish(w, &w->a, channel, "1");
-    assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
-    run(w, 300);
-    publish(w, &w->a, channel, "2");
-    assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
-    end(w);
-}
-
-static void a_failed_publication_prolongs_no_life(void **state)
-{
-    srl_redis_broker_config config;
-    srl_test_answer answer = {0};
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    channel.history_meta_ttl_ms = 30 * 24 * 3600 * (uint64_t)1000;
-    srl_redis_broker_config_init(&config, sizeof(config));
-    config.max_waiting_bytes = 4096;
-    world *w = begin(&config);
-    subscribe(w, &w->a, channel);
-    char *large = calloc(1, 5000);
-    memset(large, 'x', 4999);
-    srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, large, &answer);
-    assert_int_equal(answer.returned, SRL_ERR_LIMIT);
-    free(large);
-    assert_int_equal(publish(w, &w->a, channel, "1").error, SRL_OK);
-    assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
-    end(w);
-}
-
-/* As a_complete_copy_goes_on, for a channel that has nothing in its history yet. */
-static void an_empty_channel_goes_on_too(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    srl_test_answer first = subscribe(w, &w->b, channel);
-    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
-    srl_test_answer again = publish(w, &w->a, channel, "1");
-    assert_int_equal(again.offset, 1);
-    run_until_last(w, &w->b, again.epoch, NULL);
-    run(w, 100);
-    assert_int_equal(w->b.log_count, 1);
-    assert_int_equal(w->b.log[0].kind, SRL_MESSAGE_PUBLICATION);
-    srl_test_answer rest = since(w, channel, first.epoch, 0);
-    assert_int_equal(rest.error, SRL_OK);
-    assert_int_equal(rest.count, 1);
-    end(w);
-}
-
-static void a_channel_whose_history_was_removed_goes_on_too(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    srl_test_answer gone = {0};
-    (void)state;
-    subscribe(w, &w->b, channel);
-    srl_test_answer first = publish(w, &w->a, channel, "1");
-    run_until_logged(w, &w->b, 1);
-    srl_test_history_remove(&w->a, &channel, &gone);
-    run_until_answered(w, &gone);
-    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
-    srl_test_answer again = publish(w, &w->a, channel, "2");
-    run_until_last(w, &w->b, again.epoch, NULL);
-    assert_int_equal(w->b.log_count, 2);
-    assert_int_equal(since(w, channel, first.epoch, 1).error, SRL_OK);
     end(w);
 }
 
@@ -752,24 +421,6 @@ static void notes_come_before_what_is_published_later(void **state)
     end(w);
 }
 
-static void a_quiet_stream_lives_while_somebody_listens(void **state)
-{
-    srl_redis_broker_config config;
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    channel.history_meta_ttl_ms = 3000;
-    channel.history_ttl_ms = 3000;
-    srl_redis_broker_config_init(&config, sizeof(config));
-    config.sweep_ms = 500;
-    world *w = begin(&config);
-    subscribe(w, &w->b, channel);
-    publish(w, &w->a, channel, "1");
-    run_until_logged(w, &w->b, 1);
-    run(w, 6000);
-    assert_int_equal(w->b.log_count, 1);
-    end(w);
-}
-
 static void large_publications_are_caught_up_too(void **state)
 {
     world *w = calloc(1, sizeof(*w));
@@ -801,65 +452,6 @@ static void large_publications_are_caught_up_too(void **state)
         srl_test_node_run(&w->a);
     }
     run_until_logged(w, &w->b, 100);
-    end(w);
-}
-
-/* By the nodes' clocks; offset and epoch stay. */
-static void old_publications_are_not_shown(void **state)
-{
-    world *w = begin(NULL);
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    (void)state;
-    channel.history_ttl_ms = 10000;
-    for (int i = 0; i < 100; i++) {
-        publish(w, &w->a, channel, "old");
-    }
-    fake_platform_advance(&w->clock, 6000);
-    srl_test_answer young = publish(w, &w->a, channel, "young");
-    assert_int_equal(since(w, channel, young.epoch, 50).count, 51);
-    fake_platform_advance(&w->clock, 6000);
-    srl_test_answer left = since(w, channel, young.epoch, 0);
-    assert_int_equal(left.count, 1);
-    assert_string_equal(left.data[0], "young");
-    fake_platform_advance(&w->clock, 6000);
-    left = since(w, channel, young.epoch, 0);
-    assert_int_equal(left.count, 0);
-    assert_int_equal(left.offset, 101);
-    assert_string_equal(left.epoch, young.epoch);
-    assert_int_equal(publish(w, &w->b, channel, "next").offset, 102);
-    end(w);
-}
-
-static void run_until_length(world *w, const char *length)
-{
-    char line[64] = "";
-    for (int i = 0; i < 400 && strcmp(line, length) != 0; i++) {
-        run(w, 25);
-        srl_test_redis_command(&w->server, "EVAL \"return redis.call('XLEN',redis.call('KEYS','*:s:c')[1])\" 0", line,
-                               sizeof(line));
-    }
-    assert_string_equal(line, length);
-}
-
-/* Nobody reads it or publishes to it any more. It stays to keep its position. */
-static void the_memory_of_old_publications_is_given_back(void **state)
-{
-    srl_redis_broker_config config;
-    srl_broker_channel channel = srl_test_channel("c", 100);
-    char line[64];
-    (void)state;
-    srl_redis_broker_config_init(&config, sizeof(config));
-    config.sweep_ms = 1000;
-    world *w = begin(&config);
-    channel.history_ttl_ms = 1000;
-    for (int i = 0; i < 10; i++) {
-        publish(w, &w->a, channel, "old");
-    }
-    run_until_length(w, ":10");
-    run_until_length(w, ":0");
-    srl_test_redis_command(&w->server, "EVAL \"return #redis.call('KEYS','*}:[ab]:')\" 0", line, sizeof(line));
-    assert_string_equal(line, ":0");
-    assert_int_equal(publish(w, &w->b, channel, "young").offset, 11);
     end(w);
 }
 
@@ -976,9 +568,6 @@ int main(void)
         cmocka_unit_test(a_lost_subscription_connection_loses_nothing),
         cmocka_unit_test(more_than_one_answer_holds_is_read_in_parts),
         cmocka_unit_test(a_publication_waits_and_is_stored_once),
-        cmocka_unit_test(an_empty_server_is_another_epoch),
-        cmocka_unit_test(an_older_copy_is_another_epoch),
-        cmocka_unit_test(a_complete_copy_goes_on),
         cmocka_unit_test(it_may_fail_at_once_instead),
         cmocka_unit_test(what_waits_has_bounds),
         cmocka_unit_test(a_full_server_refuses_and_goes_on),
@@ -987,20 +576,12 @@ int main(void)
         cmocka_unit_test(scripts_that_were_flushed_are_loaded_again),
         cmocka_unit_test(a_deaf_connection_is_noticed),
         cmocka_unit_test(quiet_rooms_are_swept_again_and_again),
-        cmocka_unit_test(a_position_that_never_was_changes_nothing),
         cmocka_unit_test(what_was_heard_and_is_not_stored_is_let_go),
         cmocka_unit_test(nobody_else_is_cut_off_after_a_restart),
-        cmocka_unit_test(a_stream_that_began_anew_has_its_life),
-        cmocka_unit_test(a_failed_publication_prolongs_no_life),
-        cmocka_unit_test(an_empty_channel_goes_on_too),
-        cmocka_unit_test(a_channel_whose_history_was_removed_goes_on_too),
         cmocka_unit_test(what_was_refused_is_not_overtaken),
         cmocka_unit_test(all_connections_go_to_the_new_master),
         cmocka_unit_test(notes_come_before_what_is_published_later),
-        cmocka_unit_test(a_quiet_stream_lives_while_somebody_listens),
         cmocka_unit_test(large_publications_are_caught_up_too),
-        cmocka_unit_test(old_publications_are_not_shown),
-        cmocka_unit_test(the_memory_of_old_publications_is_given_back),
         cmocka_unit_test(notes_are_heard_after_any_failed_allocation),
         cmocka_unit_test(replicas_can_be_waited_for),
         cmocka_unit_test(configurations_that_cannot_be),
