@@ -321,6 +321,8 @@ static int finish_space(const config *c, channel_space *space)
     bool ask = c->insecure || rules->history_for_client || rules->history_for_subscriber;
     rules->history = !option_is(options, "history_size", "0") && !option_is(options, "history_ttl", "0ms") &&
                      !option_is(options, "history_ttl", "0");
+    rules->positioning_for_all = option_is(options, "positioning", "client");
+    rules->recovery_for_all = option_is(options, "recovery", "client");
     int error = rules->history ? 0 : srl_options_set(options, "history_size", "0");
     if (error == 0 && ask && option_is(options, "recovery", "off"))
         error = srl_options_set(options, "recovery", "client");

@@ -168,6 +168,36 @@ static void on_refresh(srl_request *request, void *user)
     srl_token_destroy(token);
 }
 
+/* ---- what the rules of a namespace permit ---- */
+
+/* Three rules of a namespace about one thing that clients may do. */
+typedef struct grants {
+    bool client;
+    bool subscriber;
+    bool anonymous;
+} grants;
+
+static bool is_granted(const srl_request *request, const config *c, grants g)
+{
+    srl_text channel = channel_of(request);
+    const srl_session *session = srl_request_session(request);
+    if (c->insecure)
+        return true;
+    if (user_of(request).len == 0 && !g.anonymous)
+        return false;
+    return g.client || (g.subscriber && session && srl_session_is_subscribed(session, channel.data, channel.len));
+}
+
+static grants presence_grants(const channel_rules *r)
+{
+    return (grants){r->presence_for_client, r->presence_for_subscriber, r->presence_for_anonymous};
+}
+
+static grants history_grants(const channel_rules *r)
+{
+    return (grants){r->history_for_client, r->history_for_subscriber, r->history_for_anonymous};
+}
+
 /* ---- subscribe and its refresh ---- */
 
 static bool is_private(srl_text channel)
@@ -211,6 +241,25 @@ static int take_over_subscription(srl_request *request, const srl_token_subscrip
     return error;
 }
 
+/* Whether it will be granted once the client is subscribed. */
+static bool will_be_granted(const srl_request *request, const config *c, grants g)
+{
+    g.client = g.client || g.subscriber;
+    return is_granted(request, c, g);
+}
+
+/* What shows the history, or who is there, is for those who may see it. */
+static void withhold(srl_request *request, const config *c, const channel_rules *r)
+{
+    bool history = will_be_granted(request, c, history_grants(r));
+    uint32_t wishes = will_be_granted(request, c, presence_grants(r)) ? 0 : SRL_WISH_JOIN_LEAVE;
+    if (!history && !r->positioning_for_all)
+        wishes |= SRL_WISH_POSITIONING;
+    if (!history && !r->recovery_for_all)
+        wishes |= SRL_WISH_RECOVERY;
+    srl_request_withhold(request, wishes);
+}
+
 /* A token alone decides. */
 static void subscribe_with_token(srl_request *request, const app *a, const char *text, size_t len)
 {
@@ -243,6 +292,8 @@ static void on_subscribe(srl_request *request, void *user)
     const channel_space *space = config_space(&a->config, channel.data, channel.len);
     size_t len;
     const char *token = srl_request_token(request, &len);
+    if (space)
+        withhold(request, &a->config, &space->rules);
     if (!space)
         reject(request, SRL_REPLY_UNKNOWN_CHANNEL);
     else if (len > 0 && are_checked(a))
@@ -265,24 +316,6 @@ static void on_sub_refresh(srl_request *request, void *user)
 }
 
 /* ---- publish, presence, history ---- */
-
-/* Three rules of a namespace about one thing that clients may do. */
-typedef struct grants {
-    bool client;
-    bool subscriber;
-    bool anonymous;
-} grants;
-
-static bool is_granted(const srl_request *request, const config *c, grants g)
-{
-    srl_text channel = channel_of(request);
-    const srl_session *session = srl_request_session(request);
-    if (c->insecure)
-        return true;
-    if (user_of(request).len == 0 && !g.anonymous)
-        return false;
-    return g.client || (g.subscriber && session && srl_session_is_subscribed(session, channel.data, channel.len));
-}
 
 static void answer(srl_request *request, const config *c, bool is_available, grants g)
 {
@@ -317,8 +350,7 @@ static void on_presence(srl_request *request, void *user)
     const config *c = &((app *)user)->config;
     const channel_rules *r = rules_of(request, c);
     if (r)
-        answer(request, c, r->presence,
-               (grants){r->presence_for_client, r->presence_for_subscriber, r->presence_for_anonymous});
+        answer(request, c, r->presence, presence_grants(r));
 }
 
 static void on_history(srl_request *request, void *user)
@@ -326,8 +358,7 @@ static void on_history(srl_request *request, void *user)
     const config *c = &((app *)user)->config;
     const channel_rules *r = rules_of(request, c);
     if (r)
-        answer(request, c, r->history,
-               (grants){r->history_for_client, r->history_for_subscriber, r->history_for_anonymous});
+        answer(request, c, r->history, history_grants(r));
 }
 
 /* ---- what a backend would answer ---- */

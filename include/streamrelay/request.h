@@ -142,6 +142,22 @@ SRL_API int srl_request_set_expiry(srl_request *request, uint64_t ttl_ms);
  *  SRL_ERR_STATE. */
 SRL_API int srl_request_set_refreshed_by_host(srl_request *request);
 
+/** What a client may ask for beside the channel; sets of them are written with `|`. */
+typedef enum srl_wish {
+    SRL_WISH_POSITIONING = 1, /**< to be told if something was lost on the way */
+    SRL_WISH_RECOVERY = 2,    /**< what it missed, which is the channel's history */
+    SRL_WISH_JOIN_LEAVE = 4   /**< who comes and goes */
+} srl_wish;
+
+/**
+ * Accept without some of what the client asks for (subscribe only): as if it had not asked. What the channel's options
+ * give to everybody ("positioning", "recovery", "push_join_leave" = on) it gets all the same.
+ *
+ * @param wishes  set of srl_wish
+ * @return 0, SRL_ERR_STATE (other kinds), SRL_ERR_INVALID (others than the above)
+ */
+SRL_API int srl_request_withhold(srl_request *request, uint32_t wishes);
+
 /**
  * Subscribe the session to a channel as part of the connect reply (connect only). May be called for many channels. A
  * client that comes back names the positions it had, and is recovered. Permissions are not asked. A channel that cannot

@@ -464,6 +464,22 @@ int srl_request_set_refreshed_by_host(srl_request *request)
     return SRL_OK;
 }
 
+int srl_request_withhold(srl_request *request, uint32_t wishes)
+{
+    srl__subscribe_wish *wish = &request->wish;
+
+    if (request->kind != SRL_REQUEST_SUBSCRIBE) {
+        return SRL_ERR_STATE;
+    }
+    if ((wishes & ~(uint32_t)(SRL_WISH_POSITIONING | SRL_WISH_RECOVERY | SRL_WISH_JOIN_LEAVE)) != 0) {
+        return SRL_ERR_INVALID;
+    }
+    wish->positioned = wish->positioned && (wishes & SRL_WISH_POSITIONING) == 0;
+    wish->recoverable = wish->recoverable && (wishes & SRL_WISH_RECOVERY) == 0;
+    wish->join_leave = wish->join_leave && (wishes & SRL_WISH_JOIN_LEAVE) == 0;
+    return SRL_OK;
+}
+
 int srl_request_add_subscription(srl_request *request, const char *channel, size_t channel_len,
                                  const srl_subscription *options)
 {

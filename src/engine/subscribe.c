@@ -70,7 +70,7 @@ static bool wants_recovery(srl__room *room, const srl__subscribe_wish *wish)
     case SRL__RECOVERY_ON:
         return wish->recover || wish->has_offset || from_cache;
     default:
-        return wish->recover || from_cache;
+        return wish->recoverable && (wish->recover || from_cache);
     }
 }
 

@@ -100,6 +100,8 @@ static bool obey(srl_request *request, char *order)
         (void)srl_request_set_expiry(request, strtoull(value, NULL, 10));
     } else if (strcmp(order, "host") == 0) {
         (void)srl_request_set_refreshed_by_host(request);
+    } else if (strncmp(order, "withhold=", 9) == 0) {
+        (void)srl_request_withhold(request, (uint32_t)strtoul(value, NULL, 10));
     } else if (strncmp(order, "sub=", 4) == 0) {
         srl_subscription options;
         const char *channel = read_options(order + 4, &options);
