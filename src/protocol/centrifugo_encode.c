@@ -80,11 +80,16 @@ static uint64_t seconds(uint64_t ms)
     return ms / 1000 + (ms % 1000 > 0);
 }
 
+/* Clients read 32 bits; who may stay for longer is asked to refresh once a year. */
+enum { MAX_TTL_SECONDS = 365 * 24 * 3600 };
+
 static void put_expiry(srl__buf *out, uint64_t ttl_ms)
 {
-    if (ttl_ms > 0) {
+    uint64_t ttl = seconds(ttl_ms);
+
+    if (ttl > 0) {
         put_if(out, NAME("expires"), true);
-        put_u64(out, NAME("ttl"), seconds(ttl_ms));
+        put_u64(out, NAME("ttl"), ttl < MAX_TTL_SECONDS ? ttl : MAX_TTL_SECONDS);
     }
 }
 

@@ -350,7 +350,7 @@ static void replies(void **state)
     connect.node = lit("n");
     codec->reply_connect(&out, &to, &connect);
     is("{\"id\":7,\"connect\":{\"client\":\"id\",\"version\":\"" SRL_VERSION
-       "\",\"expires\":true,\"ttl\":18446744073709552,\"data\":{},\"subs\":{\"c\":{}},\"ping\":1,\"session\":\"s\","
+       "\",\"expires\":true,\"ttl\":31536000,\"data\":{},\"subs\":{\"c\":{}},\"ping\":1,\"session\":\"s\","
        "\"node\":\"n\"}}");
     connect = (srl__connect_reply){.client = lit("id")};
     pushes->reply_connect(&out, &to, &connect);
