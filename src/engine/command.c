@@ -135,9 +135,7 @@ static void do_publish(srl_session *session, const srl__command *command)
     const char *fault = srl__publish_fault(session, command->channel, command->data, command->key);
     srl__reply_to to = reply_to(command);
 
-    if (command->data.len == 0 && srl__session_is_strict(session)) {
-        srl__session_misbehaved(session, standard_text);
-    } else if (command->unknown_kind) {
+    if (command->unknown_kind) {
         refuse(session, command, SRL_REPLY_NOT_AVAILABLE, standard_text);
     } else if (fault != NULL) {
         refuse(session, command, SRL_REPLY_BAD_REQUEST, text_of(fault));
