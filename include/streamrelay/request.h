@@ -102,7 +102,8 @@ SRL_API int srl_request_set_user(srl_request *request, const char *user_id, size
 
 /**
  * JSON that other users are shown beside this one, in presence, join and leave, and with each publication: with connect
- * in all channels, with subscribe in this one, beside the other (clients of the native protocol are not shown it).
+ * in all channels, with subscribe in this one, beside the other (clients of the native protocol are not shown it). With
+ * refresh and sub_refresh it takes the place of the former.
  *
  * @return 0, SRL_ERR_STATE, SRL_ERR_JSON, SRL_ERR_TOO_LARGE ("max_info_bytes"), SRL_ERR_NOMEM
  */

@@ -18,10 +18,9 @@ struct srl__attendance {
     bool adding;          /* the broker has not answered yet */
     bool removing;        /* likewise */
     bool ended;
-    bool told;      /* of the join; only then there is a leave to tell of */
-    bool user_left; /* the removal was of the user's last session */
-    size_t info_len;
-    char info[]; /* what its subscription shows to others */
+    bool told;       /* of the join; only then there is a leave to tell of */
+    bool user_left;  /* the removal was of the user's last session */
+    srl__owned info; /* what its subscription shows to others */
 };
 
 static void attendance_free(srl__attendance *attendance)
@@ -29,7 +28,8 @@ static void attendance_free(srl__attendance *attendance)
     srl__room *room = attendance->room;
     srl_session *session = attendance->session;
 
-    srl__free(&room->relay->alloc, attendance, sizeof(*attendance) + attendance->info_len);
+    srl__owned_clear(room->relay, &attendance->info);
+    srl__free(&room->relay->alloc, attendance, sizeof(*attendance));
     srl__session_unpin(session);
     srl__room_unpin(room);
 }
@@ -38,8 +38,8 @@ static srl_publication sender_of(const srl__attendance *attendance, char client[
 {
     srl_publication who = srl__session_as_sender(attendance->session, client);
 
-    who.channel_info = attendance->info;
-    who.channel_info_len = attendance->info_len;
+    who.channel_info = attendance->info.data != NULL ? attendance->info.data : "";
+    who.channel_info_len = attendance->info.len;
     return who;
 }
 
@@ -185,20 +185,37 @@ static void count_in(srl__attendance *attendance)
     }
 }
 
+/* A copy in *to, in place of what was there; false when out of memory. */
+static bool take_info(srl_relay *relay, const srl__terms *terms, srl__owned *to)
+{
+    srl__owned copy = {NULL, 0};
+
+    if (terms != NULL && terms->info.len > 0) {
+        copy.data = srl__copy_bytes(&relay->alloc, terms->info.data, terms->info.len);
+        copy.len = terms->info.len;
+        if (copy.data == NULL) {
+            return false;
+        }
+    }
+    srl__owned_clear(relay, to);
+    *to = copy;
+    return true;
+}
+
 void srl__attendance_begin(srl_session *session, srl__room *room)
 {
     srl__channel_traits traits = srl__policy_traits(room->relay, srl__room_name(room));
     bool counted = traits.presence || (traits.join_leave & SRL__JOIN_LEAVE_USER) != 0;
     srl__subscription *subscription = srl__subscriptions_find(&session->subscriptions, room);
     srl__terms *terms = srl__terms_of(subscription);
-    size_t info_len = terms != NULL ? terms->info.len : 0;
     srl__attendance *attendance = NULL;
 
     if (!counted && traits.join_leave == SRL__JOIN_LEAVE_OFF) {
         return;
     }
-    attendance = srl__alloc_zeroed(&room->relay->alloc, sizeof(*attendance) + info_len);
-    if (attendance == NULL) {
+    attendance = srl__alloc_zeroed(&room->relay->alloc, sizeof(*attendance));
+    if (attendance == NULL || !take_info(room->relay, terms, &attendance->info)) {
+        srl__free(&room->relay->alloc, attendance, sizeof(*attendance));
         srl__session_doom(session, SRL_DISCONNECT_INTERNAL);
         return;
     }
@@ -207,11 +224,7 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
     attendance->join_leave = traits.join_leave;
     srl__session_pin(session);
     srl__room_pin(room);
-    attendance->info_len = info_len;
     if (terms != NULL) {
-        if (info_len > 0) {
-            memcpy(attendance->info, terms->info.data, info_len);
-        }
         terms->attendance = attendance;
     } else {
         subscription->is.attendance = attendance;
@@ -220,6 +233,26 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
         count_in(attendance);
     } else {
         join(attendance, false);
+    }
+}
+
+void srl__attendance_renew(srl__attendance *attendance)
+{
+    srl_relay *relay = attendance != NULL ? attendance->room->relay : NULL;
+    srl__subscription *subscription = NULL;
+    srl_broker_channel channel;
+    srl_broker_member member;
+    char client[SRL_CLIENT_ID_LEN + 1];
+
+    if (attendance == NULL) {
+        return;
+    }
+    subscription = srl__subscriptions_find(&attendance->session->subscriptions, attendance->room);
+    (void)take_info(relay, srl__terms_of(subscription), &attendance->info);
+    member = member_of(attendance, client);
+    channel = channel_of(attendance);
+    if (attendance->counted && relay->link != NULL) {
+        (void)srl__broker_ops_of(relay->broker)->presence_add(relay->link, &channel, &member, srl__call_unheeded());
     }
 }
 

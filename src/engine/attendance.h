@@ -9,6 +9,9 @@
  * joins. */
 void srl__attendance_begin(srl_session *session, srl__room *room);
 
+/* What the session or its subscription shows to others has changed. NULL is allowed. */
+void srl__attendance_renew(srl__attendance *attendance);
+
 /* The subscription has ended. NULL is allowed. */
 void srl__attendance_end(srl__attendance *attendance);
 

@@ -6,6 +6,7 @@
 #include <streamrelay/error.h>
 
 #include "base/utf8.h"
+#include "engine/attendance.h"
 #include "engine/connecting.h"
 #include "engine/input.h"
 #include "engine/policy.h"
@@ -244,8 +245,27 @@ static void reply_refreshed(srl_session *session, const srl__reply_to *to, uint6
     srl__session_send_encoded(session);
 }
 
+static void renew_info(srl_request *request, srl_session *session)
+{
+    srl__subscriptions *table = &session->subscriptions;
+
+    if (request->info.data == NULL) {
+        return;
+    }
+    srl__free_bytes(&request->relay->alloc, session->info, session->info_len);
+    session->info = request->info.data;
+    session->info_len = (uint32_t)request->info.len;
+    request->info = (owned_text){NULL, 0};
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        if (table->slots[i].room != NULL && table->slots[i].live) {
+            srl__attendance_renew(srl__attendance_of(&table->slots[i]));
+        }
+    }
+}
+
 static void grant_refresh(srl_request *request, srl_session *session, const srl__reply_to *to)
 {
+    renew_info(request, session);
     srl__session_ends_in(session, request->ttl_ms);
     reply_refreshed(session, to, request->ttl_ms);
 }
@@ -260,6 +280,11 @@ static void grant_sub_refresh(srl_request *request, srl_session *session, const 
     if (terms == NULL) {
         srl__session_reply_error(session, to, SRL_REPLY_PERMISSION_DENIED, srl__slice_of("", 0));
         return;
+    }
+    if (request->info.data != NULL) {
+        srl__owned_clear(request->relay, &terms->info);
+        move_text(&terms->info, &request->info);
+        srl__attendance_renew(terms->attendance);
     }
     srl__subscription_ends_in(session, terms, request->ttl_ms);
     reply_refreshed(session, to, request->ttl_ms);
@@ -400,7 +425,8 @@ int srl_request_set_user(srl_request *request, const char *user_id, size_t user_
 
 int srl_request_set_info(srl_request *request, const char *json, size_t json_len)
 {
-    if (request->kind != SRL_REQUEST_CONNECT && request->kind != SRL_REQUEST_SUBSCRIBE) {
+    if (request->kind != SRL_REQUEST_CONNECT && request->kind != SRL_REQUEST_SUBSCRIBE &&
+        request->kind != SRL_REQUEST_REFRESH && request->kind != SRL_REQUEST_SUB_REFRESH) {
         return SRL_ERR_STATE;
     }
     if (json_len > request->relay->settings.max_info_bytes) {
