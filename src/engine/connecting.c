@@ -132,10 +132,11 @@ static void encode_reply(srl_session *session, uint64_t id, srl__slice data, uin
     };
 
     srl_session_client_id(session, client);
-    if (session->emulated != NULL && !session->one_way) {
+    if (session->emulated != NULL) {
         srl_session_secret_id(session, secret);
         srl_relay_node_id(relay, node);
-        reply.session.len = reply.node.len = SRL_SESSION_ID_LEN;
+        reply.session.len = SRL_SESSION_ID_LEN;
+        reply.node.len = session->one_way ? 0 : SRL_SESSION_ID_LEN;
     }
     srl__session_codec(session)->reply_connect(srl__session_encode(session), &to, &reply);
 }

@@ -574,3 +574,9 @@ const char *srl_request_headers(const srl_request *request, size_t *len)
     *len = request->headers.len;
     return request->headers.data;
 }
+
+const char *srl_request_subscriptions(const srl_request *request, size_t *len)
+{
+    *len = request->held.len;
+    return request->held.data;
+}

@@ -96,6 +96,11 @@ static bool obey(srl_request *request, char *order)
         (void)srl_request_set_info(request, value, strlen(value));
     } else if (strncmp(order, "data=", 5) == 0) {
         (void)srl_request_set_data(request, value, strlen(value));
+    } else if (strcmp(order, "wanted") == 0) {
+        size_t len = 0;
+        const char *wanted = srl_request_subscriptions(request, &len);
+
+        (void)srl_request_set_data(request, wanted, len);
     } else if (strncmp(order, "ttl=", 4) == 0) {
         (void)srl_request_set_expiry(request, strtoull(value, NULL, 10));
     } else if (strcmp(order, "host") == 0) {
