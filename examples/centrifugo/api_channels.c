@@ -78,7 +78,7 @@ void api_publish(api_call *call)
         api_fail(call, SRL_REPLY_NOT_AVAILABLE);
         return;
     }
-    if (!data) {
+    if (!data || (space->rules.objects_only && !json_is(data, JSON_OBJECT))) {
         api_fail(call, SRL_REPLY_BAD_REQUEST);
         return;
     }

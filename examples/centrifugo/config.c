@@ -117,8 +117,8 @@ static const config_key channel_section_keys[] = {
 static const char *const relay_defaults[][2] = {
     {"connect_timeout", "10s"}, {"max_history_read", "300"},      {"max_recovery", "300"},
     {"publish_rate", "0"},      {"max_presence_users", "100000"}, {"max_user_sessions", "1000000"},
-    {"max_user_length", "255"}, {"allow_anonymous", "true"},      {"max_json_depth", "64"},
-    {"max_survey_bytes", "1m"}, {"node_name", "streamrelay"},
+    {"max_user_length", "255"}, {"allow_anonymous", "true"},      {"max_json_depth", "128"},
+    {"max_survey_bytes", "1m"}, {"node_name", "streamrelay"},     {"max_commands", "32768"},
 };
 
 static const char *const channel_defaults[][2] = {
@@ -323,6 +323,7 @@ static int finish_space(const config *c, channel_space *space)
                      !option_is(options, "history_ttl", "0");
     rules->positioning_for_all = option_is(options, "positioning", "client");
     rules->recovery_for_all = option_is(options, "recovery", "client");
+    rules->objects_only = option_is(options, "data_format", "object");
     int error = rules->history ? 0 : srl_options_set(options, "history_size", "0");
     if (error == 0 && ask && option_is(options, "recovery", "off"))
         error = srl_options_set(options, "recovery", "client");

@@ -44,6 +44,10 @@ static void accept_unless(srl_request *request, int error)
         srl_request_accept(request);
     else if (error == SRL_ERR_NOT_FOUND)
         reject(request, SRL_REPLY_UNKNOWN_CHANNEL);
+    else if (error == SRL_ERR_INVALID)
+        disconnect(request, SRL_DISCONNECT_BAD_REQUEST);
+    else if (error == SRL_ERR_LIMIT)
+        disconnect(request, SRL_DISCONNECT_CHANNEL_LIMIT);
     else
         disconnect(request, SRL_DISCONNECT_INTERNAL);
 }
@@ -65,6 +69,66 @@ static bool set_expiry(srl_request *request, const config *c, const srl_token *t
     }
     srl_request_set_expiry(request, c->insecure ? 0 : ttl_ms);
     return true;
+}
+
+/* ---- what the rules of a namespace permit ---- */
+
+static bool is_private(srl_text channel)
+{
+    return channel.len > 0 && channel.data[0] == '$';
+}
+
+/* "dialog#1,2" is for the users 1 and 2. */
+static bool is_listed(srl_text channel, srl_text user)
+{
+    const char *end = channel.data + channel.len;
+    const char *at = memchr(channel.data, '#', channel.len);
+    while (at) {
+        const char *name = at + 1;
+        at = memchr(name, ',', (size_t)(end - name));
+        if (user.len > 0 && same(user, name, (size_t)((at ? at : end) - name)))
+            return true;
+    }
+    return false;
+}
+
+static bool may_subscribe(const config *c, const channel_rules *rules, srl_text channel, srl_text user)
+{
+    if (is_private(channel))
+        return false;
+    if (c->insecure)
+        return true;
+    if (rules->user_limited && memchr(channel.data, '#', channel.len))
+        return is_listed(channel, user);
+    return rules->subscribe_for_client && (user.len > 0 || rules->subscribe_for_anonymous);
+}
+
+/* Three rules of a namespace about one thing that clients may do. */
+typedef struct grants {
+    bool client;
+    bool subscriber;
+    bool anonymous;
+} grants;
+
+static bool is_granted(const srl_request *request, const config *c, grants g)
+{
+    srl_text channel = channel_of(request);
+    const srl_session *session = srl_request_session(request);
+    if (c->insecure)
+        return true;
+    if (user_of(request).len == 0 && !g.anonymous)
+        return false;
+    return g.client || (g.subscriber && session && srl_session_is_subscribed(session, channel.data, channel.len));
+}
+
+static grants presence_grants(const channel_rules *r)
+{
+    return (grants){r->presence_for_client, r->presence_for_subscriber, r->presence_for_anonymous};
+}
+
+static grants history_grants(const channel_rules *r)
+{
+    return (grants){r->history_for_client, r->history_for_subscriber, r->history_for_anonymous};
 }
 
 /* ---- connect and refresh ---- */
@@ -98,6 +162,32 @@ static int add_personal_channel(srl_request *request, const config *c, const srl
     return add_channel(request, c, &personal);
 }
 
+static int add_wanted(srl_request *request, const config *c, const json_node *wanted, srl_text user)
+{
+    const srl_token_subscription channel = {
+        .channel = wanted->name, .channel_len = strlen(wanted->name), .info = "", .data = ""};
+    const channel_space *space = config_space(c, channel.channel, channel.channel_len);
+    if (!space)
+        return SRL_ERR_INVALID;
+    if (!may_subscribe(c, &space->rules, (srl_text){channel.channel, channel.channel_len}, user))
+        return 0;
+    return add_channel(request, c, &channel);
+}
+
+/* Clients, above all those that cannot send, name channels that they want to be subscribed to. They get those that they
+ * could subscribe to themselves. */
+static int add_all_wanted(srl_request *request, const config *c, srl_text user)
+{
+    size_t len;
+    const char *json = srl_request_subscriptions(request, &len);
+    json_tree *tree = len > 0 ? json_tree_read(json, len, NULL) : NULL;
+    int error = 0;
+    for (const json_node *node = tree ? json_tree_root(tree)->first : NULL; node && error == 0; node = node->next)
+        error = add_wanted(request, c, node, user);
+    json_tree_free(tree);
+    return error;
+}
+
 static int take_over(srl_request *request, const config *c, const srl_token *token)
 {
     int error = srl_request_set_user(request, token->user, token->user_len);
@@ -105,7 +195,9 @@ static int take_over(srl_request *request, const config *c, const srl_token *tok
         error = srl_request_set_info(request, token->info, token->info_len);
     for (uint32_t i = 0; i < token->count && error == 0; i++)
         error = add_channel(request, c, &token->subscriptions[i]);
-    return error == 0 ? add_personal_channel(request, c, token) : error;
+    if (error == 0)
+        error = add_personal_channel(request, c, token);
+    return error == 0 ? add_all_wanted(request, c, (srl_text){token->user, token->user_len}) : error;
 }
 
 static void connect_with_token(srl_request *request, const app *a, const char *text, size_t len)
@@ -135,25 +227,41 @@ static void on_connect(srl_request *request, void *user)
     if (len > 0 && are_checked(a))
         connect_with_token(request, a, token, len);
     else if (a->config.insecure || a->config.anonymous)
-        srl_request_accept(request);
+        accept_unless(request, add_all_wanted(request, &a->config, (srl_text){"", 0}));
     else
         disconnect(request, SRL_DISCONNECT_BAD_REQUEST);
 }
 
-/* `expired`: the disconnect code for a token that came too late. */
-static void refresh(srl_request *request, const srl_token *token, int error, bool is_meant, uint32_t expired)
+/* `info`: what others are shown from now on, if there is any. `expired`: the disconnect code for a token that came too
+ * late. */
+static void refresh(srl_request *request, const srl_token *token, int error, bool is_meant, srl_text info,
+                    uint32_t expired)
 {
     uint64_t ttl_ms;
     if (error == 0 && !is_meant)
         error = SRL_ERR_TOKEN_INVALID;
     if (error == 0 && !tokens_ttl(token, &ttl_ms))
         error = SRL_ERR_TOKEN_EXPIRED;
+    if (error == 0 && info.len > 0)
+        error = srl_request_set_info(request, info.data, info.len);
     if (error == 0) {
         srl_request_set_expiry(request, ttl_ms);
         srl_request_accept(request);
     } else {
         disconnect(request, error == SRL_ERR_TOKEN_EXPIRED ? expired : code_of(error));
     }
+}
+
+/* Whether the session is in all channels that its new token opens. */
+static bool has_all_channels(const srl_request *request, const srl_token *token)
+{
+    const srl_session *session = srl_request_session(request);
+    for (uint32_t i = 0; i < token->count && session; i++) {
+        const srl_token_subscription *s = &token->subscriptions[i];
+        if (!srl_session_is_subscribed(session, s->channel, s->channel_len))
+            return false;
+    }
+    return true;
 }
 
 static void on_refresh(srl_request *request, void *user)
@@ -164,60 +272,15 @@ static void on_refresh(srl_request *request, void *user)
     const char *text = srl_request_token(request, &len);
     int error = tokens_check(&a->tokens, text, len, &token);
     bool is_meant = token && same(user_of(request), token->user, token->user_len);
-    refresh(request, token, error, is_meant, SRL_DISCONNECT_EXPIRED);
+    srl_text info = {token ? token->info : "", token ? token->info_len : 0};
+    if (is_meant && !has_all_channels(request, token))
+        disconnect(request, SRL_DISCONNECT_INSUFFICIENT_STATE); /* it gets them when it comes back */
+    else
+        refresh(request, token, error, is_meant, info, SRL_DISCONNECT_EXPIRED);
     srl_token_destroy(token);
 }
 
-/* ---- what the rules of a namespace permit ---- */
-
-/* Three rules of a namespace about one thing that clients may do. */
-typedef struct grants {
-    bool client;
-    bool subscriber;
-    bool anonymous;
-} grants;
-
-static bool is_granted(const srl_request *request, const config *c, grants g)
-{
-    srl_text channel = channel_of(request);
-    const srl_session *session = srl_request_session(request);
-    if (c->insecure)
-        return true;
-    if (user_of(request).len == 0 && !g.anonymous)
-        return false;
-    return g.client || (g.subscriber && session && srl_session_is_subscribed(session, channel.data, channel.len));
-}
-
-static grants presence_grants(const channel_rules *r)
-{
-    return (grants){r->presence_for_client, r->presence_for_subscriber, r->presence_for_anonymous};
-}
-
-static grants history_grants(const channel_rules *r)
-{
-    return (grants){r->history_for_client, r->history_for_subscriber, r->history_for_anonymous};
-}
-
 /* ---- subscribe and its refresh ---- */
-
-static bool is_private(srl_text channel)
-{
-    return channel.len > 0 && channel.data[0] == '$';
-}
-
-/* "dialog#1,2" is for the users 1 and 2. */
-static bool is_listed(srl_text channel, srl_text user)
-{
-    const char *end = channel.data + channel.len;
-    const char *at = memchr(channel.data, '#', channel.len);
-    while (at) {
-        const char *name = at + 1;
-        at = memchr(name, ',', (size_t)(end - name));
-        if (user.len > 0 && same(user, name, (size_t)((at ? at : end) - name)))
-            return true;
-    }
-    return false;
-}
 
 static bool is_for(const srl_token *token, const srl_request *request)
 {
@@ -276,15 +339,6 @@ static void subscribe_with_token(srl_request *request, const app *a, const char 
     srl_token_destroy(token);
 }
 
-static bool may_subscribe(const config *c, const channel_rules *rules, srl_text channel, srl_text user)
-{
-    if (is_private(channel))
-        return false;
-    if (rules->user_limited && memchr(channel.data, '#', channel.len))
-        return is_listed(channel, user);
-    return c->insecure || (rules->subscribe_for_client && (user.len > 0 || rules->subscribe_for_anonymous));
-}
-
 static void on_subscribe(srl_request *request, void *user)
 {
     const app *a = user;
@@ -311,7 +365,10 @@ static void on_sub_refresh(srl_request *request, void *user)
     size_t len;
     const char *text = srl_request_token(request, &len);
     int error = tokens_check_subscription(&a->tokens, text, len, &token);
-    refresh(request, token, error, token && is_for(token, request), SRL_DISCONNECT_SUB_EXPIRED);
+    srl_text info = {"", 0};
+    if (token)
+        info = (srl_text){token->subscriptions[0].info, token->subscriptions[0].info_len};
+    refresh(request, token, error, token && is_for(token, request), info, SRL_DISCONNECT_SUB_EXPIRED);
     srl_token_destroy(token);
 }
 

@@ -125,8 +125,10 @@ static srl_transport make_transport(bool is_websocket, bool is_unidirectional)
     srl_transport_init(&transport, sizeof transport);
     transport.write = is_websocket ? websocket_write : stream_write;
     transport.close = is_websocket ? websocket_close : stream_close;
-    transport.flags =
-        (is_websocket ? 0u : SRL_TRANSPORT_EMULATED) | (is_unidirectional ? SRL_TRANSPORT_UNIDIRECTIONAL : 0u);
+    if (!is_websocket)
+        transport.flags |= SRL_TRANSPORT_EMULATED;
+    if (is_unidirectional) /* told by a push why it ends, and which session it is, over WebSocket too */
+        transport.flags |= SRL_TRANSPORT_UNIDIRECTIONAL | SRL_TRANSPORT_EMULATED;
     return transport;
 }
 
@@ -234,10 +236,10 @@ static void open_stream_by_request(const client_request *r, bool is_sse, bool is
         open_stream(r, is_sse, is_unidirectional, (const char *)request->body, request->body_len);
         return;
     }
-    size_t len;
+    size_t len = 0;
     char *first = connect_parameter(request, &len);
-    if (first)
-        open_stream(r, is_sse, is_unidirectional, first, len);
+    if (first || is_unidirectional) /* for which it is all optional */
+        open_stream(r, is_sse, is_unidirectional, first ? first : "", len);
     else
         server_conn_respond_text(r->conn, 400, "the address has no " CONNECT_PARAMETER, r->cors);
     free(first);

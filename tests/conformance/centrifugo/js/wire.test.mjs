@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { Recorder, Server, fresh, jwt, now, sleep } from './support.mjs';
+import { Recorder, Server, fresh, jwt, now } from './support.mjs';
 
 let server;
 let insecure;
@@ -84,5 +84,105 @@ test('recovery and positions are for those who may read the history, not for all
   assert.equal(subscribe.recovered, true);
   assert.equal(subscribe.publications.length, 3);
   stranger.close();
+  anna.close();
+});
+
+test('a token for the next thousands of years: the time that is left fits into what clients count with', async () => {
+  const anna = await Wire.open();
+  const { connect } = await anna.ask({ connect: { token: token({ exp: 99999999999 }) } });
+  assert.deepEqual([connect.expires, connect.ttl <= 366 * 86400], [true, true]);
+  anna.close();
+});
+
+test('a frame may have as many commands as fit into it', async () => {
+  const anna = await Wire.connected({ token: token() });
+  anna.send(...Array.from({ length: 1500 }, (_, i) => ({ id: i + 10, rpc: { method: 'none' } })));
+  await anna.when(() => anna.all('frame').some(({ id }) => id === 1509) || anna.last('close'), 'last reply');
+  assert.equal(anna.last('close'), undefined);
+  anna.close();
+});
+
+test('deeply nested data', async () => {
+  const data = JSON.parse('['.repeat(100) + ']'.repeat(100));
+  const anna = await Wire.connected({ token: token() });
+  assert.deepEqual((await anna.ask({ publish: { channel: fresh('room:'), data } })).publish, {});
+  anna.close();
+});
+
+test('a publication without data is refused, and the connection stays', async () => {
+  const anna = await Wire.connected({ token: token() });
+  assert.equal((await anna.ask({ publish: { channel: fresh('room:') } })).error?.code, 107);
+  anna.close();
+});
+
+test('a refresh brings what others are shown', async () => {
+  const channel = fresh('room:');
+  const exp = now() + 100;
+  const anna = await Wire.connected({ token: token({ exp, info: { n: 1 } }) });
+  const ticket = (info) => jwt({ sub: 'anna', channel, exp, info });
+  await anna.ask({ subscribe: { channel, token: ticket({ c: 1 }) } });
+  await anna.ask({ refresh: { token: token({ exp, info: { n: 2 } }) } });
+  await anna.ask({ sub_refresh: { channel, token: ticket({ c: 2 }) } });
+  await anna.ask({ publish: { channel, data: 1 } });
+  assert.deepEqual((await anna.pushed('pub')).pub.info, { user: 'anna', client: anna.client, conn_info: { n: 2 }, chan_info: { c: 2 } });
+  anna.close();
+});
+
+test('a refresh with a token that opens another channel: 3010, and the client comes back for it', async () => {
+  const exp = now() + 100;
+  const anna = await Wire.connected({ token: token({ exp }) });
+  assert.equal((await anna.ask({ refresh: { token: token({ exp, channels: [fresh('room:')] }) } })).code, 3010);
+});
+
+test('a token with more channels than a client may have: 3505', async () => {
+  const anna = await Wire.open();
+  const channels = Array.from({ length: 200 }, (_, i) => `room:${i}`);
+  assert.equal((await anna.ask({ connect: { token: token({ channels }) } })).code, 3505);
+});
+
+test('channels that the client wants to be subscribed to when it connects', async () => {
+  const channel = fresh('room:');
+  await server.publishMany(channel, 1, 2);
+  const { epoch } = await server.api('history', { channel });
+  const anna = await Wire.open();
+  const subs = { [channel]: { recover: true, offset: 1, epoch }, $private: {} };
+  const { connect } = await anna.ask({ connect: { token: token(), subs } });
+  assert.deepEqual(Object.keys(connect.subs), [channel]);
+  assert.deepEqual(connect.subs[channel].publications.map(({ data }) => data), [{ i: 2 }]);
+  anna.close();
+  const unknown = await Wire.open();
+  assert.equal((await unknown.ask({ connect: { token: token(), subs: { 'nowhere:x': {} } } })).code, 3501);
+});
+
+test('clients that only listen: channels they want, the session, and why it ends', async () => {
+  const channel = fresh('room:');
+  const anna = await Wire.open('/connection/uni_websocket');
+  anna.send({ token: token({ sub: 'only' }), subs: { [channel]: {} } });
+  const { connect } = await anna.pushed('connect');
+  assert.deepEqual(Object.keys(connect.subs), [channel]);
+  assert.equal(typeof connect.session, 'string');
+  await server.api('publish', { channel, data: 5 });
+  assert.deepEqual((await anna.pushed('pub')).pub.data, 5);
+  await server.api('disconnect', { user: 'only', session: connect.session });
+  assert.equal((await anna.pushed('disconnect')).disconnect.code, 3503);
+  assert.equal((await anna.until('close')).code, 3503);
+});
+
+test('clients that only listen need say nothing', async () => {
+  const stop = new AbortController();
+  const response = await fetch(`http://127.0.0.1:${server.port}/connection/uni_sse`, { signal: stop.signal });
+  assert.equal(response.status, 200);
+  stop.abort();
+});
+
+test('publications of the API have the format that the namespace asks for', async () => {
+  const channel = fresh('object:');
+  await assert.rejects(server.api('publish', { channel, data: 1 }), { code: 107 });
+  await server.api('publish', { channel, data: {} });
+});
+
+test('insecure: channels of other users too', async () => {
+  const anna = await Wire.connected({}, insecure);
+  assert.deepEqual((await anna.ask({ subscribe: { channel: 'users:x#2' } })).subscribe, {});
   anna.close();
 });
