@@ -216,13 +216,14 @@ void api_went_on(api_call *call, int error)
 
 api_call *api_add_part(api_call *whole, const api_method *method, const json_node *params)
 {
-    api_call **link = &whole->parts;
     api_call *part = calloc(1, sizeof *part);
     if (!part)
         return NULL;
-    while (*link)
-        link = &(*link)->next;
-    *link = part;
+    if (whole->last_part)
+        whole->last_part->next = part;
+    else
+        whole->parts = part;
+    whole->last_part = part;
     part->a = whole->a;
     part->method = method;
     part->params = params;

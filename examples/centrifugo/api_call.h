@@ -42,6 +42,7 @@ struct api_call {
     uint32_t error;           /* a reply code of codes.h, or API_NO_ERROR */
     api_call *parent;
     api_call *parts; /* of a batch or broadcast */
+    api_call *last_part;
     api_call *next;
     size_t parts_left;
 };

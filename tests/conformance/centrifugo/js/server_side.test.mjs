@@ -129,16 +129,21 @@ describe('server-side subscriptions', { concurrency: 8 }, () => {
     assert.deepEqual(data(client, channel), [...numbered(1, 2), { i: 13 }]);
   });
 
-  test('one that was made later is gone after a new connection', async () => {
+  test('one that was made later comes back with a new connection only if the client could have made it', async () => {
     const client = await wired();
-    const channel = fresh('room:');
-    await server.api('subscribe', { user: client.user, channel });
-    await when(client, 'subscribed', channel);
+    const [open, secret] = [fresh('room:'), fresh('secret:')];
+    for (const channel of [open, secret]) {
+      await server.api('subscribe', { user: client.user, channel });
+      await when(client, 'subscribed', channel);
+    }
     client.wire.cut();
     await client.when(() => client.sdk.state === 'connecting');
+    await server.publishMany(open, 1, 1);
     client.wire.mend();
     await client.until('connected', 2);
-    await when(client, 'unsubscribed', channel);
+    await when(client, 'unsubscribed', secret);
+    assert.equal((await when(client, 'subscribed', open, 2)).recovered, true);
+    await when(client, 'publication', open);
   });
 
   test('insufficient state, 3010, is followed by a new connection and recovery', async () => {

@@ -186,3 +186,13 @@ test('insecure: channels of other users too', async () => {
   assert.deepEqual((await anna.ask({ subscribe: { channel: 'users:x#2' } })).subscribe, {});
   anna.close();
 });
+
+test('a broadcast to many channels does not hold up the others', async () => {
+  const channels = Array.from({ length: 130000 }, (_, i) => `${i}`);
+  const broadcast = server.api('broadcast', { channels, data: 1 });
+  const anna = await Wire.connected({ token: token() });
+  const started = Date.now();
+  assert.equal((await broadcast).responses.length, channels.length);
+  assert.equal(Date.now() - started < 10000, true);
+  anna.close();
+});
