@@ -196,3 +196,18 @@ test('a broadcast to many channels does not hold up the others', async () => {
   assert.equal(Date.now() - started < 10000, true);
   anna.close();
 });
+
+test('publish once for a key, be it tried again at once', async () => {
+  const channel = fresh('room:');
+  const once = { channel, data: 1, idempotency_key: 'k' };
+  const answers = await Promise.all(Array.from({ length: 5 }, () => server.api('publish', once)));
+  assert.deepEqual(answers.map(({ offset }) => offset), [1, 1, 1, 1, 1]);
+  const plain = { channel: fresh('plain'), data: 1, idempotency_key: 'k' };
+  const anna = await Wire.connected({ token: token() });
+  await anna.ask({ subscribe: { channel: plain.channel } });
+  await Promise.all([server.api('publish', plain), server.api('publish', plain)]);
+  await server.api('publish', { ...plain, idempotency_key: 'l' });
+  await anna.pushed('pub', 2);
+  assert.deepEqual(anna.kinds, ['pub', 'pub']);
+  anna.close();
+});
