@@ -1,8 +1,10 @@
 #include "hooks.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "clients.h"
 #include "json_tree.h"
 #include "questions.h"
 
@@ -188,6 +190,25 @@ static int add_all_wanted(srl_request *request, const config *c, srl_text user)
     return error;
 }
 
+/* Remember with the session which channels its token opened: names with zeros behind, the last one empty. */
+static int keep_channels(const srl_request *request, const srl_token *token)
+{
+    srl_session *session = srl_request_session(request);
+    size_t size = 1;
+    for (uint32_t i = 0; i < token->count; i++)
+        size += token->subscriptions[i].channel_len + 1;
+    char *names = session && token->count > 0 ? calloc(1, size) : NULL;
+    if (!names)
+        return session && token->count > 0 ? SRL_ERR_NOMEM : 0;
+    char *at = names;
+    for (uint32_t i = 0; i < token->count; i++) {
+        memcpy(at, token->subscriptions[i].channel, token->subscriptions[i].channel_len);
+        at += token->subscriptions[i].channel_len + 1;
+    }
+    clients_keep(session, names);
+    return 0;
+}
+
 static int take_over(srl_request *request, const config *c, const srl_token *token)
 {
     int error = srl_request_set_user(request, token->user, token->user_len);
@@ -197,6 +218,8 @@ static int take_over(srl_request *request, const config *c, const srl_token *tok
         error = add_channel(request, c, &token->subscriptions[i]);
     if (error == 0)
         error = add_personal_channel(request, c, token);
+    if (error == 0)
+        error = keep_channels(request, token);
     return error == 0 ? add_all_wanted(request, c, (srl_text){token->user, token->user_len}) : error;
 }
 
@@ -252,13 +275,28 @@ static void refresh(srl_request *request, const srl_token *token, int error, boo
     }
 }
 
-/* Whether the session is in all channels that its new token opens. */
-static bool has_all_channels(const srl_request *request, const srl_token *token)
+static bool opens(const srl_token *token, const char *channel)
+{
+    for (uint32_t i = 0; i < token->count; i++) {
+        if (token->subscriptions[i].channel_len == strlen(channel) &&
+            memcmp(token->subscriptions[i].channel, channel, token->subscriptions[i].channel_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the session is in all channels that its new token opens, and in none that only the one before opened. */
+static bool has_its_channels(const srl_request *request, const srl_token *token)
 {
     const srl_session *session = srl_request_session(request);
+    const char *name = session ? clients_kept(session) : NULL;
     for (uint32_t i = 0; i < token->count && session; i++) {
         const srl_token_subscription *s = &token->subscriptions[i];
         if (!srl_session_is_subscribed(session, s->channel, s->channel_len))
+            return false;
+    }
+    for (; name && *name != '\0'; name += strlen(name) + 1) {
+        if (!opens(token, name) && srl_session_is_subscribed(session, name, strlen(name)))
             return false;
     }
     return true;
@@ -273,8 +311,8 @@ static void on_refresh(srl_request *request, void *user)
     int error = tokens_check(&a->tokens, text, len, &token);
     bool is_meant = token && same(user_of(request), token->user, token->user_len);
     srl_text info = {token ? token->info : "", token ? token->info_len : 0};
-    if (is_meant && !has_all_channels(request, token))
-        disconnect(request, SRL_DISCONNECT_INSUFFICIENT_STATE); /* it gets them when it comes back */
+    if (is_meant && !has_its_channels(request, token))
+        disconnect(request, SRL_DISCONNECT_INSUFFICIENT_STATE); /* it gets them when it comes back, and no others */
     else
         refresh(request, token, error, is_meant, info, SRL_DISCONNECT_EXPIRED);
     srl_token_destroy(token);

@@ -27,7 +27,26 @@ typedef struct client {
     srl_session *session;
     bool is_unidirectional;
     bool is_sse;
+    void *kept;
 } client;
+
+static void free_client(client *c)
+{
+    free(c->kept);
+    free(c);
+}
+
+void clients_keep(srl_session *session, void *data)
+{
+    client *c = srl_session_user_data(session);
+    free(c->kept);
+    c->kept = data;
+}
+
+const void *clients_kept(const srl_session *session)
+{
+    return ((const client *)srl_session_user_data(session))->kept;
+}
 
 /* ---- WebSocket ---- */
 
@@ -49,7 +68,7 @@ static void on_closed(endpoint *e)
 {
     client *c = (client *)(void *)e;
     srl_session_closed(c->session);
-    free(c);
+    free_client(c);
 }
 
 static const endpoint_type client_type = {on_message, on_writable, on_closed};
@@ -68,7 +87,7 @@ static void websocket_close(srl_session *session, uint32_t code, const char *rea
     server_conn_set_data(c->conn, NULL);
     server_conn_close(c->conn, (uint16_t)code, reason, reason_len);
     srl_session_closed(session);
-    free(c);
+    free_client(c);
 }
 
 /* ---- streams ---- */
@@ -114,7 +133,7 @@ static void stream_close(srl_session *session, uint32_t code, const char *reason
     server_conn_set_data(c->conn, NULL);
     server_stream_end(c->conn);
     srl_session_closed(session);
-    free(c);
+    free_client(c);
 }
 
 /* ---- opening ---- */

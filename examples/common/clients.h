@@ -29,6 +29,12 @@ typedef struct clients {
 /** Open a session for a WebSocket that was opened otherwise, like server_handler's open(): 0 or -1. */
 int clients_open(srl_relay *relay, server_conn *conn, int protocol);
 
+/** Keep memory with a session that was opened here, in place of what was kept; free() is called for it. */
+void clients_keep(srl_session *session, void *data);
+
+/** What is kept, or NULL. */
+const void *clients_kept(const srl_session *session);
+
 /** Answer a request for one of these paths. 0, or -1 if it is for another one. */
 int clients_serve(const clients *all, server_conn *conn, const server_request *request);
 

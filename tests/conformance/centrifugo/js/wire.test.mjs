@@ -134,6 +134,15 @@ test('a refresh with a token that opens another channel: 3010, and the client co
   assert.equal((await anna.ask({ refresh: { token: token({ exp, channels: [fresh('room:')] }) } })).code, 3010);
 });
 
+test('a refresh with a token that opens a channel no more: 3010', async () => {
+  const exp = now() + 100;
+  const channels = [fresh('room:'), fresh('room:')];
+  const anna = await Wire.connected({ token: token({ exp, channels }) });
+  await server.api('subscribe', { user: 'anna', channel: fresh('room:') });
+  assert.equal((await anna.ask({ refresh: { token: token({ exp, channels }) } })).refresh?.expires, true);
+  assert.equal((await anna.ask({ refresh: { token: token({ exp, channels: channels.slice(1) }) } })).code, 3010);
+});
+
 test('a token with more channels than a client may have: 3505', async () => {
   const anna = await Wire.open();
   const channels = Array.from({ length: 200 }, (_, i) => `room:${i}`);
