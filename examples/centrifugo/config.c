@@ -117,8 +117,9 @@ static const config_key channel_section_keys[] = {
 static const char *const relay_defaults[][2] = {
     {"connect_timeout", "10s"}, {"max_history_read", "300"},      {"max_recovery", "300"},
     {"publish_rate", "0"},      {"max_presence_users", "100000"}, {"max_user_sessions", "1000000"},
-    {"max_user_length", "255"}, {"allow_anonymous", "true"},      {"max_json_depth", "128"},
+    {"max_user_length", "4k"},  {"allow_anonymous", "true"},      {"max_json_depth", "128"},
     {"max_survey_bytes", "1m"}, {"node_name", "streamrelay"},     {"max_commands", "32768"},
+    {"max_info_bytes", "64k"},
 };
 
 static const char *const channel_defaults[][2] = {

@@ -31,7 +31,7 @@ typedef struct channel_rules {
     bool history_for_subscriber;
     bool history_for_anonymous;
     bool user_limited;
-    bool objects_only; /* publications are JSON objects */
+    bool objects_only;        /* publications are JSON objects */
     bool positioning_for_all; /* who asks for positions gets them */
     bool recovery_for_all;
     bool presence; /* is kept */

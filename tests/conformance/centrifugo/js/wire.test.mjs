@@ -220,3 +220,14 @@ test('publish once for a key, be it tried again at once', async () => {
   assert.deepEqual(anna.kinds, ['pub', 'pub']);
   anna.close();
 });
+
+test('users with long ids, and who show much of themselves', async () => {
+  const channel = fresh('room:');
+  const [sub, info] = ['u'.repeat(300), { picture: 'x'.repeat(20000) }];
+  const anna = await Wire.connected({ token: token({ sub, info }) });
+  await anna.ask({ subscribe: { channel } });
+  await anna.ask({ publish: { channel, data: 1 } });
+  const { pub } = await anna.pushed('pub');
+  assert.deepEqual([pub.info.user, pub.info.conn_info], [sub, info]);
+  anna.close();
+});
