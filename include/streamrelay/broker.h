@@ -195,6 +195,9 @@ typedef struct srl_broker_ops {
 /** The broker itself finds rooms that publications did not reach, and repairs or repositions them: relays need not ask
  *  for their positions (channel option "position_check"). */
 #define SRL_BROKER_CHECKS_POSITIONS 1u
+/** Where a channel gets another epoch but keeps its publications, offsets go on: they tell how far two positions are
+ *  apart whichever epochs they are of. Else the first publication of an epoch has offset 1. */
+#define SRL_BROKER_NUMBERS_GO_ON 2u
 
 /** Fill a table with NULL functions; `size` is sizeof(srl_broker_ops) as the caller's header has it. */
 SRL_API void srl_broker_ops_init(srl_broker_ops *ops, size_t size);

@@ -39,7 +39,7 @@ typedef struct srl_history {
     uint32_t count; /**< publications in this part */
     const srl_publication *publications;
     uint64_t offset;   /**< of the newest publication of the channel, 0 if there was none yet */
-    const char *epoch; /**< changes when a channel's offsets start anew */
+    const char *epoch; /**< changes when positions may be worth nothing: offsets start anew, or data was lost */
     size_t epoch_len;
 } srl_history;
 

@@ -41,7 +41,8 @@ typedef struct srl_redis_broker_config {
     uint32_t away_publish;      /**< srl_redis_away, of everything but subscribing; SRL_REDIS_AWAY_WAIT */
     uint32_t away_subscribe;    /**< srl_redis_away; SRL_REDIS_AWAY_WAIT */
     uint32_t wait_replicas;     /**< a publication is acknowledged when so many replicas have it too (WAIT); 0 */
-    uint64_t wait_replicas_ms;  /**< past this time without them: SRL_ERR_OUTCOME_UNKNOWN; 1000 */
+    uint64_t wait_replicas_ms;  /**< past this time without them: SRL_ERR_OUTCOME_UNKNOWN; less than the options'
+                                     command_timeout; 1000 */
     uint64_t away_wait_ms;      /**< how long a request waits for Redis; 10,000 */
     uint64_t max_waiting_bytes; /**< requests that wait, per relay; past it: SRL_ERR_LIMIT; 64 MiB */
     uint64_t presence_ttl_ms;   /**< a crashed relay's sessions are gone from presence after this time; 60,000 */

@@ -92,9 +92,9 @@ SRL_API const char *srl_request_client_version(const srl_request *request, size_
 SRL_API const char *srl_request_headers(const srl_request *request, size_t *len);
 
 /**
- * The channels that the client wants the server to subscribe it to (connect, Centrifugo's protocol), those it comes back
- * to among them: a JSON object with a member for each; "" if none. Never NULL. Permissions are the hook's to check; a
- * position in the member is taken into account by srl_request_add_subscription().
+ * The channels that the client wants the server to subscribe it to (connect, Centrifugo's protocol), among them those
+ * it comes back to: a JSON object with a member for each; "" if none. Never NULL. Permissions are the hook's to check;
+ * a position in the member is taken into account by srl_request_add_subscription().
  */
 SRL_API const char *srl_request_subscriptions(const srl_request *request, size_t *len);
 

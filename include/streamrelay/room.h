@@ -6,7 +6,9 @@
  *   group     Only members may enter. The members and a piece of JSON ("metadata") are kept by the broker, under the
  *             channel's name, by the calls below.
  *   direct    The channel is named after two users, see srl_room_direct_channel(). Only those two may enter, and a
- *             publication reaches the other one's sessions even if they have never opened the conversation.
+ *             publication reaches the other one's sessions even if they have never opened the conversation: they are
+ *             subscribed, and begin at it. (Without "history_size", and with a broker over a network, the first one may
+ *             come before they are.)
  *   personal  The channel is named after one user: the namespace's prefix and the user's id. Only that user may enter.
  *
  * Results come through callbacks on the relay's thread, as channel.h describes it. Who may call these is the host's

@@ -115,7 +115,7 @@ typedef void (*srl_unread_fn)(int error, uint64_t unread, uint64_t offset, const
 
 /**
  * How many publications of a channel a user has not seen: those behind the position that the broker keeps (option
- * "positions"). A position of an earlier epoch, or none, counts as the beginning.
+ * "positions"). Without a position all count; so they do where the channel's numbering began anew since.
  *
  * @return 0, SRL_ERR_INVALID, SRL_ERR_UNAVAILABLE (the channel keeps no positions, or the broker none at all),
  *         SRL_ERR_BROKER_DOWN, SRL_ERR_NOMEM

@@ -86,6 +86,13 @@ static int fill(srl__redis_broker *broker, const srl_redis_broker_config *config
     return error == SRL_OK ? load_script(broker, false, &broker->script) : error;
 }
 
+/* What is behind a WAIT on the connection must not time out for it. */
+static bool waits_too_long(const srl__redis_config *redis, const srl_redis_broker_config *config)
+{
+    return config->wait_replicas > 0 && redis->command_timeout > 0 &&
+           config->wait_replicas_ms >= redis->command_timeout;
+}
+
 static int make(const srl_redis_options *redis, const srl_redis_broker_config *config, srl__redis_broker **out)
 {
     srl__redis_config *taken;
@@ -100,7 +107,7 @@ static int make(const srl_redis_options *redis, const srl_redis_broker_config *c
     }
     broker->alloc = taken->alloc;
     broker->redis = taken;
-    error = fill(broker, config);
+    error = waits_too_long(taken, config) ? SRL_ERR_INVALID : fill(broker, config);
     if (error != SRL_OK) {
         broker_free(broker);
         return error;
@@ -122,7 +129,7 @@ int srl_redis_broker_create(const srl_redis_options *redis, const srl_redis_brok
         return error;
     }
     srl_broker_ops ops = redis_ops;
-    ops.traits = taken.sweep_ms > 0 ? SRL_BROKER_CHECKS_POSITIONS : 0;
+    ops.traits = SRL_BROKER_NUMBERS_GO_ON | (taken.sweep_ms > 0 ? SRL_BROKER_CHECKS_POSITIONS : 0);
     error = srl__broker_make(&broker->alloc, &ops, broker, out);
     if (error != SRL_OK) {
         broker_free(broker);

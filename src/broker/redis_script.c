@@ -112,6 +112,9 @@ static void added(srl__redis_call *call)
 
 void srl__redis_call_add(srl__redis_call *call, srl__slice value)
 {
+    if (call->error == SRL_OK && call->added < call->num_keys && value.len == 0) {
+        call->error = SRL_ERR_NOMEM; /* there was none for the key */
+    }
     if (call->error == SRL_OK) {
         call->error = srl_command_add(call->command, value.data, value.len);
     }

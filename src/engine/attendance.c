@@ -8,13 +8,16 @@
 #include "engine/session.h"
 #include "engine/terms.h"
 
+enum { RETRY_MS = 1000 };
+
 struct srl__attendance {
+    srl__list link; /* of those that the broker could not count yet */
     srl__call add;
     srl__call remove;
     srl_session *session; /* pinned */
     srl__room *room;      /* pinned */
     uint8_t join_leave;   /* whom to tell, as it was at the beginning */
-    bool counted;         /* the broker was asked to keep presence of it, and has not refused */
+    bool counted;         /* the broker was asked to keep presence of it, and has not certainly refused */
     bool adding;          /* the broker has not answered yet */
     bool removing;        /* likewise */
     bool ended;
@@ -28,6 +31,7 @@ static void attendance_free(srl__attendance *attendance)
     srl__room *room = attendance->room;
     srl_session *session = attendance->session;
 
+    srl__list_remove(&attendance->link);
     srl__owned_clear(room->relay, &attendance->info);
     srl__free(&room->relay->alloc, attendance, sizeof(*attendance));
     srl__session_unpin(session);
@@ -145,12 +149,28 @@ static void join(srl__attendance *attendance, bool user_changed)
     tell(attendance, SRL_MESSAGE_JOIN, user_changed);
 }
 
-/* Who cannot be counted is not in the channel unseen. */
-static void refused(srl__attendance *attendance)
+static bool is_passing(int error)
 {
-    attendance->counted = false;
-    if (!attendance->ended) {
+    return error == SRL_ERR_BROKER_DOWN || error == SRL_ERR_OUTCOME_UNKNOWN || error == SRL_ERR_TIMEOUT ||
+           error == SRL_ERR_LIMIT;
+}
+
+/* While the broker is away who comes is in the channel unseen; else nobody is. */
+static void refused(srl__attendance *attendance, int error)
+{
+    srl_relay *relay = attendance->room->relay;
+
+    attendance->counted = error == SRL_ERR_OUTCOME_UNKNOWN;
+    if (attendance->ended) {
+        return;
+    }
+    if (!is_passing(error)) {
         srl__session_doom(attendance->session, SRL_DISCONNECT_INTERNAL);
+        return;
+    }
+    srl__list_append(&relay->uncounted, &attendance->link);
+    if (!srl__timer_is_armed(&relay->uncounted_alarm.timer)) {
+        srl__alarm_set(relay, &relay->uncounted_alarm, srl__relay_after(relay, RETRY_MS));
     }
 }
 
@@ -162,27 +182,44 @@ static void added(srl__call *call, const srl_broker_result *result)
     if (result->error == SRL_OK) {
         join(attendance, result->user_sessions == 1);
     } else {
-        refused(attendance);
+        refused(attendance, result->error);
     }
     conclude(attendance);
 }
 
-static void count_in(srl__attendance *attendance)
+static int count_in(srl__attendance *attendance)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
     srl_broker_member member = member_of(attendance, client);
     srl__room *room = attendance->room;
     srl_relay *relay = room->relay;
     srl_broker_channel channel = channel_of(attendance);
+    int error = SRL_OK;
 
     attendance->adding = attendance->counted = true;
     srl__call_begin(relay, &attendance->add, added);
-    if (srl__broker_ops_of(relay->broker)->presence_add(relay->link, &channel, &member, &attendance->add.operation) !=
-        SRL_OK) {
+    error = srl__broker_ops_of(relay->broker)->presence_add(relay->link, &channel, &member, &attendance->add.operation);
+    if (error != SRL_OK) {
         srl__call_abandon(&attendance->add);
         attendance->adding = false;
-        refused(attendance);
+        refused(attendance, error);
     }
+    return error;
+}
+
+void srl__attendance_retry(srl_relay *relay, srl__alarm *alarm)
+{
+    srl__list waiting;
+    srl__list *link = NULL;
+    int error = SRL_OK;
+    (void)alarm;
+
+    srl__list_init(&waiting);
+    srl__list_append_all(&waiting, &relay->uncounted);
+    while (error == SRL_OK && (link = srl__list_take_first(&waiting)) != NULL) {
+        error = count_in(SRL__CONTAINER(link, srl__attendance, link));
+    }
+    srl__list_append_all(&relay->uncounted, &waiting);
 }
 
 /* A copy in *to, in place of what was there; false when out of memory. */
@@ -219,6 +256,7 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
         srl__session_doom(session, SRL_DISCONNECT_INTERNAL);
         return;
     }
+    srl__list_init(&attendance->link);
     attendance->session = session;
     attendance->room = room;
     attendance->join_leave = traits.join_leave;
@@ -230,7 +268,7 @@ void srl__attendance_begin(srl_session *session, srl__room *room)
         subscription->is.attendance = attendance;
     }
     if (counted) {
-        count_in(attendance);
+        (void)count_in(attendance);
     } else {
         join(attendance, false);
     }

@@ -9,6 +9,9 @@
  * joins. */
 void srl__attendance_begin(srl_session *session, srl__room *room);
 
+/* Ask the broker again about those that it could not count; the relay's alarm for that. */
+void srl__attendance_retry(srl_relay *relay, srl__alarm *alarm);
+
 /* What the session or its subscription shows to others has changed. NULL is allowed. */
 void srl__attendance_renew(srl__attendance *attendance);
 

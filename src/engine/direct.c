@@ -132,10 +132,9 @@ bool srl__direct_names(srl__slice name, srl__slice user)
            (srl__slice_equal(one, user) || srl__slice_equal(other, user));
 }
 
-int srl__direct_summon(srl_relay *relay, srl__slice channel)
+static int summon(srl_relay *relay, srl__slice channel, const srl_subscription *options)
 {
     size_t prefix_len = 0;
-    const srl__channel_settings *settings = srl__namespaces_match(&relay->namespaces, channel, &prefix_len);
     char one_text[MAX_NAME];
     char other_text[MAX_NAME];
     srl__slice one;
@@ -143,16 +142,46 @@ int srl__direct_summon(srl_relay *relay, srl__slice channel)
     srl_user_sessions which;
     int error = SRL_OK;
 
-    if (settings->room != SRL__ROOM_DIRECT ||
-        !read_name(srl__slice_of(channel.data + prefix_len, channel.len - prefix_len), one_text, other_text, &one,
+    (void)srl__namespaces_match(&relay->namespaces, channel, &prefix_len);
+    if (!read_name(srl__slice_of(channel.data + prefix_len, channel.len - prefix_len), one_text, other_text, &one,
                    &other)) {
         return SRL_OK;
     }
     which = srl__sessions_of(one);
-    error = srl__note_subscribe(relay, &which, channel, NULL);
+    error = srl__note_subscribe(relay, &which, channel, options);
     if (error == SRL_OK) {
         which = srl__sessions_of(other);
-        error = srl__note_subscribe(relay, &which, channel, NULL);
+        error = srl__note_subscribe(relay, &which, channel, options);
     }
     return error == SRL_ERR_UNAVAILABLE ? SRL_OK : error; /* without notes only those are reached who are there */
+}
+
+static bool is_direct(const srl_relay *relay, srl__slice channel)
+{
+    return srl__namespaces_find(&relay->namespaces, channel)->room == SRL__ROOM_DIRECT;
+}
+
+bool srl__direct_waits(const srl_relay *relay, srl__slice channel)
+{
+    return is_direct(relay, channel) && srl__namespaces_find(&relay->namespaces, channel)->history_size > 0;
+}
+
+int srl__direct_publishing(srl_relay *relay, srl__slice channel, int kind)
+{
+    bool is_kept = srl__direct_waits(relay, channel) && kind == SRL_MESSAGE_PUBLICATION;
+
+    return is_kept || !is_direct(relay, channel) ? SRL_OK : summon(relay, channel, NULL);
+}
+
+void srl__direct_published(srl_relay *relay, srl__slice channel, const srl_broker_result *result)
+{
+    srl_subscription options = {.size = sizeof(options), .flags = SRL_SUBSCRIPTION_RECOVER};
+
+    if (result->error != SRL_OK || result->offset == 0 || !is_direct(relay, channel)) {
+        return;
+    }
+    options.recover_offset = result->offset - 1;
+    options.recover_epoch = result->epoch;
+    options.recover_epoch_len = result->epoch_len;
+    (void)summon(relay, channel, &options);
 }

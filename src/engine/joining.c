@@ -6,6 +6,7 @@
 #include "engine/attendance.h"
 #include "engine/connecting.h"
 #include "engine/policy.h"
+#include "engine/positions.h"
 #include "engine/relay.h"
 #include "engine/session.h"
 #include "engine/subscribe.h"
@@ -124,10 +125,9 @@ void srl__joining_refuse(srl__joining *joining, uint32_t code)
 static uint64_t unread(const srl__joining *joining)
 {
     const srl__room *room = joining->room;
-    const srl__position *seen = &joining->seen;
-    bool comparable = srl__slice_equal(srl__epoch_slice(&seen->epoch), srl__epoch_slice(&room->epoch));
 
-    return comparable && seen->offset <= room->offset ? room->offset - seen->offset : room->offset;
+    return srl__unread_behind(room->relay, joining->seen.offset, &joining->seen.epoch, room->offset,
+                              srl__epoch_slice(&room->epoch));
 }
 
 static bool keeps_positions(const srl__joining *joining)

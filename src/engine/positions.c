@@ -107,11 +107,19 @@ void srl__position_ack(srl_session *session, const srl__reply_to *to, uint64_t o
     }
 }
 
+uint64_t srl__unread_behind(const srl_relay *relay, uint64_t offset, const srl__epoch *of, uint64_t top,
+                            srl__slice epoch)
+{
+    bool go_on = (srl__broker_ops_of(relay->broker)->traits & SRL_BROKER_NUMBERS_GO_ON) != 0;
+    bool comparable = offset <= top && (go_on || srl__slice_equal(epoch, srl__epoch_slice(of)));
+
+    return comparable ? top - offset : top;
+}
+
 static void answer(srl__unread *question, int error, uint64_t top, srl__slice epoch)
 {
-    bool comparable = srl__slice_equal(epoch, srl__epoch_slice(&question->epoch)) && question->offset <= top;
-
-    question->done(question, error, comparable ? top - question->offset : top);
+    question->done(question, error,
+                   srl__unread_behind(question->relay, question->offset, &question->epoch, top, epoch));
 }
 
 static void top_read(srl__call *call, const srl_broker_result *result)

@@ -27,4 +27,8 @@ typedef struct srl__unread {
 /* SRL_OK: `done` is called, in the call or later. Otherwise it is not. */
 int srl__unread_ask(srl__unread *question, srl__slice user);
 
+/* How many publications are behind a position of this epoch, with the channel at `top` of that one. */
+uint64_t srl__unread_behind(const srl_relay *relay, uint64_t offset, const srl__epoch *of, uint64_t top,
+                            srl__slice epoch);
+
 #endif

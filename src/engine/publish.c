@@ -97,6 +97,7 @@ static void published(srl__call *call, const srl_broker_result *result)
                                                    srl__slice_of(result->epoch, result->epoch_len));
         srl__session_send_encoded(session);
     }
+    srl__direct_published(session->relay, command->to.channel, result);
     srl__waiting_command_free(command);
 }
 
@@ -138,7 +139,7 @@ void srl__publish(srl_session *session, const srl__reply_to *to, srl__slice data
     publication.data_len = data.len;
     publication.time_ms = srl__relay_wall_ms(relay);
     if (error == SRL_OK) {
-        error = srl__direct_summon(relay, to->channel);
+        error = srl__direct_publishing(relay, to->channel, SRL_MESSAGE_PUBLICATION);
     }
     if (error == SRL_OK) {
         error = srl__broker_ops_of(relay->broker)

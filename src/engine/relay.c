@@ -1,3 +1,4 @@
+#include "engine/attendance.h"
 #include "engine/relay.h"
 
 #include <stdio.h>
@@ -249,6 +250,17 @@ static void node_set_timer(srl_node *node, uint64_t due_ms)
     }
 }
 
+int srl__relay_check_channel(srl_relay *relay, srl__slice channel)
+{
+    if (relay->destroyed) {
+        return SRL_ERR_CLOSED;
+    }
+    if (!srl__channel_is_valid(relay, channel)) {
+        return srl__relay_fail(relay, SRL_ERR_INVALID, "channel: not a valid name");
+    }
+    return SRL_OK;
+}
+
 uint64_t srl__relay_wall_ms(srl_relay *relay)
 {
     if (relay->wall_ms == 0) {
@@ -299,6 +311,7 @@ static void init_members(srl_relay *relay, const srl_options *options)
     relay->node_platform.user = relay;
     relay->node.platform = &relay->node_platform;
     srl__list_init(&relay->calls);
+    srl__list_init(&relay->uncounted);
     srl__list_init(&relay->surveys);
     srl__list_init(&relay->sessions);
     srl__list_init(&relay->resumable);
@@ -307,6 +320,7 @@ static void init_members(srl_relay *relay, const srl_options *options)
     srl__timers_init(&relay->timers, relay->now_ms);
     srl__alarm_init(&relay->broker_alarm, srl__loop_broker_due);
     srl__alarm_init(&relay->shutdown_alarm, srl__loop_shutdown_due);
+    srl__alarm_init(&relay->uncounted_alarm, srl__attendance_retry);
     srl__list_init(&relay->observer.link);
     srl__events_init(relay);
     srl__buf_init(&relay->encoded, &relay->alloc, MAX_ENCODED);

@@ -78,6 +78,8 @@ struct srl_relay {
     atomic_bool broker_woken;
     bool broker_has_more;
     srl__list calls;
+    srl__list uncounted; /* attendances that the broker could not take yet */
+    srl__alarm uncounted_alarm;
 
     char node_id[SRL_NODE_ID_LEN + 1];
     srl__list surveys; /* under way */
@@ -131,6 +133,9 @@ static inline uint64_t srl__relay_after(const srl_relay *relay, uint64_t ms)
 {
     return ms < SRL__TIMERS_NEVER - relay->now_ms ? relay->now_ms + ms : SRL__TIMERS_NEVER;
 }
+
+/* Whether the host can use a channel: SRL_OK, SRL_ERR_CLOSED (the relay was destroyed), SRL_ERR_INVALID (the name). */
+int srl__relay_check_channel(srl_relay *relay, srl__slice channel);
 
 /* One handle less in the host's hands; inside enter and leave. */
 static inline void srl__relay_drop_handle(srl_relay *relay)

@@ -45,10 +45,7 @@ static int read_sessions_in(srl_relay *relay, const srl_user_sessions *given, sr
 {
     int error = read_sessions(relay, given, out);
 
-    if (error == SRL_OK && !srl__channel_is_valid(relay, channel)) {
-        return srl__relay_fail(relay, SRL_ERR_INVALID, "channel: not a valid name");
-    }
-    return error;
+    return error == SRL_OK ? srl__relay_check_channel(relay, channel) : error;
 }
 
 /* Codes travel in 16 bits; 0 and what does not fit stand for the usual one. */
@@ -409,8 +406,9 @@ int srl_relay_unread(srl_relay *relay, const char *user_id, size_t user_id_len, 
 {
     srl__slice id = srl__slice_of(user_id, user_id_len);
     srl_user_sessions all = srl__sessions_of(id);
-    int error = done == NULL ? SRL_ERR_INVALID
-                             : read_sessions_in(relay, &all, srl__slice_of(channel, channel_len), &all);
+    srl_user_sessions taken;
+    int error =
+        done == NULL ? SRL_ERR_INVALID : read_sessions_in(relay, &all, srl__slice_of(channel, channel_len), &taken);
     host_unread *host = NULL;
 
     if (error != SRL_OK) {

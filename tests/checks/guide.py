@@ -16,7 +16,7 @@ EXPECTED = [
     "node first: 2 sessions\n",
     'load of first: {"cpu":17}\n',
     "order 4711 is at offset 2\n",
-    "Messages: 4\n",
+    "Messages: 3\n",
 ]
 
 

@@ -560,6 +560,10 @@ static void configurations_that_cannot_be(void **state)
     srl_redis_broker_config_init(&config, sizeof(config));
     config.away_publish = 7;
     assert_int_equal(srl_redis_broker_create(NULL, &config, &broker), SRL_ERR_INVALID);
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.wait_replicas = 1;
+    config.wait_replicas_ms = 5000;
+    assert_int_equal(srl_redis_broker_create(NULL, &config, &broker), SRL_ERR_INVALID);
 }
 
 int main(void)

@@ -104,10 +104,77 @@ static void a_false_position_is_its_owners_problem(void **state)
     end(w);
 }
 
+static void the_first_direct_message_arrives(void **state)
+{
+    world *w = begin(NULL);
+    (void)state;
+    set_namespace(&w->a, "dm:", 0, "room", "direct", "history_size", "10", NULL);
+    set_namespace(&w->b, "dm:", 0, "room", "direct", "history_size", "10", NULL);
+    test_client *ann = test_client_enter(&w->a, "ann");
+    test_client *bob = test_client_enter(&w->b, "bob");
+    run(w, 100);
+    assert_int_equal(test_relay_publish(&w->a, "dm:ann,bob", "{\"hello\":1}"), SRL_OK);
+    see_next(w, ann, IN);
+    see_next(w, ann, MESSAGE);
+    see_next(w, bob, IN);
+    see_next(w, bob, MESSAGE);
+    end(w);
+}
+
+static void clients_stay_connected_while_redis_is_away(void **state)
+{
+    srl_redis_broker_config config;
+    (void)state;
+    srl_redis_broker_config_init(&config, sizeof(config));
+    config.away_wait_ms = 500;
+    world *w = begin(&config);
+    set_namespace(&w->a, "p:", 0, "presence", "true", "join_leave", "both", NULL);
+    test_client *ann = test_client_enter(&w->a, "ann");
+    test_client *bob = test_client_enter(&w->a, "bob");
+    test_client_command(ann, "subscribe", "p:x", NULL);
+    see_next(w, ann, YES);
+    run(w, 100);
+    srl_test_redis_kill(&w->server);
+    run(w, 200);
+    test_client_command(bob, "subscribe", "p:x", NULL);
+    run(w, 1500);
+    assert_int_equal(bob->closes, 0);
+    end(w);
+}
+
+/* Another epoch, but the same channel. */
+static void unread_counts_go_on_over_a_restart(void **state)
+{
+    world *w = begin(NULL);
+    (void)state;
+    set_namespace(&w->a, "n:", 0, "history_size", "3", "positions", "ack", "publish", "true", NULL);
+    test_client *ann = test_client_enter(&w->a, "ann");
+    test_client_command(ann, "subscribe", "n:x", NULL);
+    see_next(w, ann, YES);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(test_relay_publish(&w->a, "n:x", "1"), SRL_OK);
+        see_next(w, ann, MESSAGE);
+    }
+    test_client_command(ann, "ack", "n:x", "{\"offset\":2}");
+    see_next(w, ann, YES);
+    srl_test_redis_command(&w->server, "SAVE", NULL, 0);
+    srl_test_redis_restart(&w->server);
+    run(w, 1000);
+    assert_int_equal(test_relay_publish(&w->a, "n:x", "1"), SRL_OK);
+    run(w, 300);
+    test_client_skip(ann);
+    test_client_command(ann, "unread", "n:x", NULL);
+    see_next(w, ann, "*\"unread\":3,*");
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_false_position_is_its_owners_problem),
+        cmocka_unit_test(the_first_direct_message_arrives),
+        cmocka_unit_test(clients_stay_connected_while_redis_is_away),
+        cmocka_unit_test(unread_counts_go_on_over_a_restart),
     };
     return cmocka_run_group_tests_name("redis_relays", tests, NULL, NULL);
 }

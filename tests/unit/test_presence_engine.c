@@ -326,7 +326,7 @@ static void presence_that_the_broker_does_not_take(void **state)
 
         slow_begin(&slow, 0);
         test_client_skip(slow.watcher);
-        slow.broker.error = SRL_ERR_BROKER_DOWN;
+        slow.broker.error = SRL_ERR_REDIS;
         slow.broker.refuse = way == 0 ? DELAY_ADD : 0;
         slow.broker.fail = way != 0 ? DELAY_ADD : 0;
         slow.broker.hold = way == 2 ? DELAY_ADD : 0;
@@ -336,6 +336,41 @@ static void presence_that_the_broker_does_not_take(void **state)
         see_closed(c, 3004, "internal server error");
         see_nothing(slow.watcher); /* it neither came nor left */
         assert_int_equal(there(&slow), 2);
+        test_relay_end(&slow.home);
+    }
+}
+
+/* It stays, is counted when the broker can, and others are told then. */
+static void presence_while_the_broker_is_away(void **state)
+{
+    static const int errors[] = {SRL_ERR_BROKER_DOWN, SRL_ERR_OUTCOME_UNKNOWN, SRL_ERR_LIMIT};
+    (void)state;
+    for (int way = 0; way < 6; way++) {
+        slow_home slow;
+        test_client *c;
+        bool leaves = way % 2 == 1;
+
+        slow_begin(&slow, 0);
+        test_client_skip(slow.watcher);
+        slow.broker.error = errors[way / 2];
+        slow.broker.refuse = way / 2 != 1 ? DELAY_ADD : 0;
+        slow.broker.fail = way / 2 == 1 ? DELAY_ADD : 0;
+        c = test_client_enter(&slow.home, "cyd");
+        (void)test_client_subscribe(c, "room");
+        test_relay_advance(&slow.home, 1000);
+        test_relay_advance(&slow.home, 1000);
+        assert_int_equal(c->closes, 0);
+        see_nothing(slow.watcher);
+        if (leaves) {
+            test_client_leave(c);
+        }
+        slow.broker.refuse = slow.broker.fail = 0;
+        test_relay_advance(&slow.home, 1000);
+        for (int i = 0; i < 2 && !leaves; i++) { /* of the session, and of the user */
+            see(slow.watcher, "*\"join\"*\"cyd\"*");
+        }
+        see_nothing(slow.watcher);
+        assert_int_equal(there(&slow), leaves ? 2 : 3);
         test_relay_end(&slow.home);
     }
 }
@@ -397,6 +432,7 @@ int main(void)
         cmocka_unit_test(leaving_before_having_come),
         cmocka_unit_test(leaving_and_coming_back_before_having_come),
         cmocka_unit_test(presence_that_the_broker_does_not_take),
+        cmocka_unit_test(presence_while_the_broker_is_away),
         cmocka_unit_test(the_relay_ends_meanwhile),
         cmocka_unit_test(reading_presence_takes_time_too),
     };

@@ -19,11 +19,10 @@ typedef struct scene {
     test_client *ann;
     test_client *bob;
     test_client *cyd;
-    bool removed;  /* bob from the group, says the library */
-    bool denied;   /* bob in chat:x */
-    bool kicked;   /* cyd */
-    bool added;    /* ann to the group */
-    bool summoned; /* bob, by a message to dm:ann,bob */
+    bool removed; /* bob from the group, says the library */
+    bool denied;  /* bob in chat:x */
+    bool kicked;  /* cyd */
+    bool added;   /* ann to the group */
 } scene;
 
 static bool add_namespace(scene *s, const char *prefix, int preset, const char *const *settings)
@@ -114,7 +113,7 @@ static void act(scene *s)
     say(s->bob, "publish", "group:x", SAY);
     say(s->ann, "ack", "group:x", "{\"offset\":1}");
     say(s->ann, "unread", "group:x", NULL);
-    s->summoned = test_relay_publish(&s->home, "dm:ann,bob", "1") == SRL_OK;
+    (void)test_relay_publish(&s->home, "dm:ann,bob", "1");
     say(s->ann, "publish", "dm:ann,cyd", SAY);
     (void)done(&o, srl_relay_unread(relay, TEXT("bob"), TEXT("dm:ann,bob"), unread_told, &o));
     (void)srl_room_members(relay, TEXT("group:x"), "", 0, 10, listed, &l);
@@ -157,7 +156,6 @@ static void check(scene *s)
     assert_false(is_in(s, "cyd", "group:x"));
     assert_false(s->kicked && is_online(s->cyd));
     assert_true(!s->added || !is_online(s->ann) || is_in(s, "ann", "group:x"));
-    assert_true(!s->summoned || !is_online(s->bob) || is_in(s, "bob", "dm:ann,bob"));
 }
 
 static uint64_t run(uint64_t nth, bool fail_on)
@@ -171,6 +169,8 @@ static uint64_t run(uint64_t nth, bool fail_on)
     calls = s.home.memory.calls;
     if (prepare(&s)) {
         act(&s);
+        assert_true(nth != 0 ||
+                    is_in(&s, "bob", "dm:ann,bob")); /* without memory he may miss the call, not the message */
     } else {
         assert_int_not_equal(nth, 0);
     }
@@ -179,7 +179,7 @@ static uint64_t run(uint64_t nth, bool fail_on)
     test_relay_process(&s.home);
     check(&s);
     if (nth == 0) {
-        assert_true(s.added && s.removed && s.denied && s.kicked && s.summoned);
+        assert_true(s.added && s.removed && s.denied && s.kicked);
         assert_true(is_online(s.ann) && is_online(s.bob));
     }
     srl_permissions_destroy(s.policy);

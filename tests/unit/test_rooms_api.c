@@ -552,13 +552,13 @@ static void the_other_side_is_reached(void **state)
         ann[i] = test_client_enter(&home, "ann");
         bob[i] = test_client_enter(&home, "bob");
     }
-    asks(ann[0], "publish", "dm:ann,bob", SAY, "{\"push\":{\"type\":\"subscribe\",*");
-    see(ann[0], YES);
+    asks(ann[0], "publish", "dm:ann,bob", SAY, YES);
+    see(ann[0], IN);
     see(ann[0], MESSAGE);
     see(ann[1], IN);
     see(ann[1], MESSAGE);
     for (int i = 0; i < 2; i++) {
-        see(bob[i], "{\"push\":{\"type\":\"subscribe\",\"channel\":\"dm:ann,bob\",*\"unread\":0*");
+        see(bob[i], "{\"push\":{\"type\":\"subscribe\",\"channel\":\"dm:ann,bob\",*\"unread\":1*");
         see(bob[i],
             "{\"push\":{\"type\":\"message\",\"channel\":\"dm:ann,bob\",\"data\":{\"offset\":1,*\"user\":\"ann\"*");
     }

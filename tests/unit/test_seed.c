@@ -286,8 +286,9 @@ static void seed_feature_room_management(void **state)
     see(s.alice, IN);
     test_client_skip(s.alice);
     asks(s.bob, "subscribe", "group:team", NULL, NO(103));
-    asks(s.alice, "publish", "dm:user_alice,user_bob", SAY, IN);
-    see(s.alice, YES);
+    asks(s.alice, "publish", "dm:user_alice,user_bob", SAY, YES);
+    see(s.alice, IN);
+    see(s.alice, MESSAGE);
     see(s.bob, IN);
     see(s.bob, MESSAGE);
     end(&s);
