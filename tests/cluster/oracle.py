@@ -27,7 +27,7 @@ def records(path):
 
 
 class Streams:
-    """All channels' publications, by channel in order: positions (epoch, offset) and ids; offset 0 is a mark."""
+    """All channels' publications, by channel in order: positions (epoch, offset) and ids; and where data was lost."""
 
     def __init__(self, connection, prefix):
         self.positions, self.ids, self.marks, self.place = {}, {}, {}, {}
@@ -51,7 +51,7 @@ class Streams:
             for entry, fields in part:
                 epoch, offset = entry.split(b"-")
                 at = (int(epoch), int(offset))
-                if at[1] == 0:
+                if fields[0] == b"b":
                     marks.append(at)
                     continue
                 found = PAYLOAD.search(fields[1][-70000:])
@@ -195,7 +195,7 @@ class Verdict:
         if at is None:
             # Seen, and lost by Redis afterwards: it must continue what the client had all the same.
             if last is not None and not (position[0] == last[0] and position[1] == last[1] + 1) and \
-                    not (position[0] > last[0] and position[1] == 1):
+                    not (position[0] > last[0] and position[1] in (1, last[1] + 1)):
                 self.problem("out of order", self.show(path, who, channel, position, message) + f" behind {last}")
             if not walk.lost and walk.at is not None:
                 rest = self.streams.positions.get(channel, [])
@@ -221,7 +221,7 @@ class Verdict:
         """How many entries are up to this position, and whether the stream has it (or it is the beginning of one)."""
         positions = self.streams.positions.get(channel, [])
         at = bisect.bisect_right(positions, position)
-        if position[1] == 0:
+        if position[1] == 0 or position in self.streams.marks.get(channel, []):
             return at, True
         return at, at > 0 and positions[at - 1] == position
 

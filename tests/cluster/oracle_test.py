@@ -85,6 +85,16 @@ class OracleTest(unittest.TestCase):
         self.good([S(5, 0), *WHOLE[:2], S(9, 1, TOLD), *WHOLE[4:], A(5, 4, 14)], may_lose=True)
         self.good([S(5, 0), *WHOLE[:2], S(9, 1, TOLD), *WHOLE[4:]], marks=[(7, 0)], may_lose=True)
 
+    def test_numbers_go_on_over_epochs(self):
+        stream = [((5, 1), 11), ((5, 2), 12), ((9, 3), 21), ((9, 4), 22)]
+        late = [M(9, 3, 21), M(9, 4, 22)]
+        self.good([S(5, 0), *WHOLE[:2], *late], stream=stream)
+        self.good([S(5, 0), *WHOLE[:2], M(5, 3, 13), S(8, 2, TOLD), *late], stream=stream, marks=[(8, 2)], may_lose=True)
+        self.good([S(5, 0), *WHOLE[:2], M(5, 3, 13), M(7, 4, 14), S(9, 2, TOLD), *late], stream=stream,
+                  marks=[(9, 2)], may_lose=True)
+        self.bad("out of order", [S(5, 0), *WHOLE[:2], M(5, 3, 13), M(7, 5, 14), S(9, 2, TOLD), *late], stream=stream,
+                 marks=[(9, 2)], may_lose=True)
+
     def test_not_told_of_a_loss(self):
         self.bad("not told of a loss", [S(5, 0), *WHOLE[:3], M(5, 4, 14), *WHOLE[3:]], may_lose=True)
         self.bad("not told of a loss", [S(5, 0), *WHOLE, M(9, 3, 23)], may_lose=True)
