@@ -2,6 +2,8 @@
 
 #include <streamrelay/error.h>
 
+#include "base/decimal.h"
+
 #define SRL__BUF_MIN_CAPACITY 64
 
 void srl__buf_init(srl__buf *buf, const srl_allocator *alloc, size_t max)
@@ -53,27 +55,10 @@ int srl__buf_reserve(srl__buf *buf, size_t more)
     return SRL_OK;
 }
 
-/* The two digits of every number below 100. */
-static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                  "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                  "8081828384858687888990919293949596979899";
-
 void srl__buf_append_u64(srl__buf *buf, uint64_t n)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    while (n >= 100) {
-        at -= 2;
-        memcpy(digits + at, digit_pairs + n % 100 * 2, 2);
-        n /= 100;
-    }
-    if (n >= 10) {
-        at -= 2;
-        memcpy(digits + at, digit_pairs + n * 2, 2);
-    } else {
-        digits[--at] = (char)('0' + n);
-    }
-    srl__buf_append(buf, digits + at, sizeof(digits) - at);
+    char digits[SRL__DECIMAL_MAX];
+    srl__buf_append_slice(buf, srl__decimal(n, digits));
 }
 
 void srl__buf_consume(srl__buf *buf, size_t len)

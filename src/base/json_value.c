@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "base/decimal.h"
 #include "base/utf8.h"
 
 bool srl__json_to_u64(const srl__json_value *value, uint64_t *out)
@@ -155,13 +156,9 @@ static void sink_put_text(sink *t, const char *text)
 
 static void sink_put_size(sink *t, size_t n)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    sink_put(t, digits + at, sizeof(digits) - at);
+    char text[SRL__DECIMAL_MAX];
+    srl__slice digits = srl__decimal(n, text);
+    sink_put(t, digits.data, digits.len);
 }
 
 static void sink_put_types(sink *t, uint8_t types)

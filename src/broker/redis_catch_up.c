@@ -1,6 +1,7 @@
 /* Comparing rooms with their streams: after subscribing, after a gap, after a lost connection, and now and then. */
 #include <streamrelay/error.h>
 
+#include "base/decimal.h"
 #include "broker/redis_node.h"
 #include "redis/reply.h"
 
@@ -36,28 +37,19 @@ bool srl__redis_cursor_read(srl__slice text, srl__redis_cursor *out)
     return rest > 0 && len + 1 + rest == text.len;
 }
 
-static char *put_number(char *end, uint64_t n)
-{
-    do {
-        *--end = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    return end;
-}
-
 srl__slice srl__redis_cursor_text(srl__redis_cursor at, char out[SRL__REDIS_CURSOR_TEXT])
 {
     char *end = out + SRL__REDIS_CURSOR_TEXT;
-    char *begin = put_number(end, at.offset);
+    char *begin = srl__decimal_before(end, at.offset);
     *--begin = '-';
-    begin = put_number(begin, at.epoch);
+    begin = srl__decimal_before(begin, at.epoch);
     return srl__slice_of(begin, (size_t)(end - begin));
 }
 
 srl__slice srl__redis_epoch_text(srl__redis_cursor at, char out[SRL__REDIS_CURSOR_TEXT])
 {
     char *end = out + SRL__REDIS_CURSOR_TEXT;
-    char *begin = put_number(end, at.epoch);
+    char *begin = srl__decimal_before(end, at.epoch);
     return srl__slice_of(begin, (size_t)(end - begin));
 }
 

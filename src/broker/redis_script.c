@@ -131,13 +131,17 @@ void srl__redis_call_add_u64(srl__redis_call *call, uint64_t value)
 
 void srl__redis_call_add_epoch(srl__redis_call *call, const srl__redis_node *node, uint64_t at_least)
 {
-    char text[24];
+    char text[SRL__REDIS_CURSOR_TEXT];
     bool is_current = at_least >= node->base_epoch;
+    srl__slice epoch =
+        srl__redis_epoch_text((srl__redis_cursor){.epoch = is_current ? at_least : node->base_epoch}, text);
     call->epoch = at_least;
     call->base = node->base_epoch;
-    int len = snprintf(text, sizeof(text), "%s%llu", is_current ? "" : "0",
-                       (unsigned long long)(is_current ? at_least : call->base));
-    srl__redis_call_add(call, srl__slice_of(text, (size_t)len));
+    if (!is_current) { /* there is room before the number */
+        text[epoch.data - text - 1] = '0';
+        epoch = srl__slice_of(epoch.data - 1, epoch.len + 1);
+    }
+    srl__redis_call_add(call, epoch);
     call->epoch_at = call->added;
 }
 

@@ -1,5 +1,6 @@
 #include <streamrelay/error.h>
 
+#include "base/decimal.h"
 #include "base/table.h"
 #include "base/utf8.h"
 #include "engine/permissions_names.h"
@@ -35,13 +36,8 @@ static void put(writer *w, srl__slice text)
 
 static void put_number(writer *w, uint32_t n)
 {
-    char digits[10];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    put(w, srl__slice_of(digits + at, sizeof(digits) - at));
+    char digits[SRL__DECIMAL_MAX];
+    put(w, srl__decimal(n, digits));
 }
 
 /* A name in quotes, each control character as '?', so that one answer stays on its line. */

@@ -1,6 +1,7 @@
 #include <streamrelay/error.h>
 #include <streamrelay/version.h>
 
+#include "base/decimal.h"
 #include "engine/relay.h"
 
 int srl_relay_stats(const srl_relay *relay, srl_stats *out)
@@ -44,15 +45,10 @@ static void put(text *t, const char *piece)
 
 static void put_number(text *t, uint64_t n)
 {
-    char digits[21];
-    char *at = digits + sizeof(digits) - 1;
+    char digits[SRL__DECIMAL_MAX + 1];
 
-    *at = '\0';
-    do {
-        *--at = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    put(t, at);
+    digits[SRL__DECIMAL_MAX] = '\0';
+    put(t, srl__decimal_before(digits + SRL__DECIMAL_MAX, n));
 }
 
 static void put_head(text *t, const char *name, const char *type, const char *help)

@@ -2,6 +2,7 @@
 
 #include <streamrelay/error.h>
 
+#include "base/decimal.h"
 #include "redis/resp_double.h"
 
 /* '$', 10 digits, and two CR LF */
@@ -174,28 +175,20 @@ int srl_command_add_ref(srl_command *command, const void *data, size_t len, srl_
 
 int srl_command_add_u64(srl_command *command, uint64_t number)
 {
-    char text[20];
-    size_t at = sizeof(text);
-    do {
-        text[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return srl_command_add(command, text + at, sizeof(text) - at);
+    char text[SRL__DECIMAL_MAX];
+    srl__slice digits = srl__decimal(number, text);
+    return srl_command_add(command, digits.data, digits.len);
 }
 
 int srl_command_add_i64(srl_command *command, int64_t number)
 {
-    char text[21];
-    size_t at = sizeof(text);
-    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    do {
-        text[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
+    char text[SRL__DECIMAL_MAX + 1];
+    char *end = text + sizeof(text);
+    char *begin = srl__decimal_before(end, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
     if (number < 0) {
-        text[--at] = '-';
+        *--begin = '-';
     }
-    return srl_command_add(command, text + at, sizeof(text) - at);
+    return srl_command_add(command, begin, (size_t)(end - begin));
 }
 
 int srl_command_add_double(srl_command *command, double number)

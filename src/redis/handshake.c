@@ -6,6 +6,7 @@
 #include <streamrelay/error.h>
 #include <streamrelay/version.h>
 
+#include "base/decimal.h"
 #include "redis/link.h"
 
 enum { STEP_HELLO, STEP_AUTH, STEP_NAME, STEP_INFO, STEP_SELECT, STEP_PING };
@@ -110,17 +111,13 @@ static bool queue_info(srl__redis_link *link, srl__slice name, srl__slice value)
 static bool queue_select(srl__redis_link *link)
 {
     handshake_command command = {.count = 0};
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[SRL__DECIMAL_MAX];
     uint64_t db = link->config->db;
     if (db == 0) {
         return true;
     }
-    for (; db > 0; db /= 10) {
-        digits[--at] = (char)('0' + db % 10);
-    }
     add(&command, SRL__LIT("SELECT"));
-    add(&command, srl__slice_of(digits + at, sizeof(digits) - at));
+    add(&command, srl__decimal(db, digits));
     return queue(link, &command, STEP_SELECT);
 }
 

@@ -4,6 +4,7 @@
 
 #include <streamrelay/error.h>
 
+#include "base/decimal.h"
 #include "base/table.h"
 #include "redis/reply.h"
 
@@ -119,16 +120,6 @@ static srl__slice verb_of(const srl__pubsub_batch *batch)
     return srl__slice_of(verb, strlen(verb));
 }
 
-static srl__slice number_text(uint64_t number, char text[20])
-{
-    size_t at = 20;
-    do {
-        text[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return srl__slice_of(text + at, 20 - at);
-}
-
 /* What a later call has made pointless is left out. */
 static bool still_meant(const srl_redis_pubsub *pubsub, const srl__pubsub_batch *batch, const srl__pubsub_entry *entry)
 {
@@ -139,7 +130,7 @@ static int send_batch(srl_redis_pubsub *pubsub, srl__pubsub_batch *batch)
 {
     srl__slice args[SRL__PUBSUB_BATCH + 1];
     uint32_t count = 1;
-    char text[20];
+    char text[SRL__DECIMAL_MAX];
     args[0] = verb_of(batch);
     for (uint32_t i = 0; i < batch->count; i++) {
         if (still_meant(pubsub, batch, batch->entries[i])) {
@@ -154,7 +145,7 @@ static int send_batch(srl_redis_pubsub *pubsub, srl__pubsub_batch *batch)
     int error = count > 1 ? srl__resp_output_argv(&pubsub->link.out, count, args) : SRL_OK;
     if (error == SRL_OK) {
         args[0] = SRL__LIT("PING");
-        args[1] = number_text(batch->number, text);
+        args[1] = srl__decimal(batch->number, text);
         error = srl__resp_output_argv(&pubsub->link.out, 2, args);
     }
     return error;
@@ -303,7 +294,7 @@ static int end_batch(srl_redis_pubsub *pubsub, srl__pubsub_batch *batch)
 
 static int on_answer(srl_redis_pubsub *pubsub, const srl_reply *reply, uint32_t token)
 {
-    char text[20];
+    char text[SRL__DECIMAL_MAX];
     if (srl__list_is_empty(&pubsub->sent)) {
         return SRL_ERR_PROTOCOL;
     }
@@ -318,7 +309,7 @@ static int on_answer(srl_redis_pubsub *pubsub, const srl_reply *reply, uint32_t 
         }
         return end_batch(pubsub, batch); /* of the PING: it stands behind all the same */
     }
-    srl__slice number = number_text(batch->number, text);
+    srl__slice number = srl__decimal(batch->number, text);
     if (srl_reply_equals(reply, token, number.data, number.len) == 0) {
         return SRL_ERR_PROTOCOL;
     }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/decimal.h"
+
 enum { DIGITS_MAX = 20 };
 
 /* The number at *at, which moves behind it. Up to 19 digits cannot overflow, so only a 20th is looked at closely. */
@@ -45,17 +47,13 @@ int srl_stream_id_parse(const char *text, size_t len, srl_stream_id *out)
     return SRL_OK;
 }
 
-/* Decimal digits at `out`, which has room for DIGITS_MAX; how many. */
+/* At `out`, which has room for the longest; how many. */
 static size_t write_u64(uint64_t n, char *out)
 {
-    char digits[DIGITS_MAX];
-    size_t first = DIGITS_MAX;
-    do {
-        digits[--first] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    memcpy(out, digits + first, DIGITS_MAX - first);
-    return DIGITS_MAX - first;
+    char text[SRL__DECIMAL_MAX];
+    srl__slice digits = srl__decimal(n, text);
+    memcpy(out, digits.data, digits.len);
+    return digits.len;
 }
 
 int32_t srl_stream_id_format(const srl_stream_id *id, char *out, size_t out_size)
