@@ -11,9 +11,7 @@
 static void restart_with_all(world *w)
 {
     srl_test_redis_command(&w->server, "SAVE", NULL, 0);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
+    restart(w);
 }
 
 static void an_empty_server_is_another_epoch(void **state)
@@ -26,9 +24,7 @@ static void an_empty_server_is_another_epoch(void **state)
         publish(w, &w->a, channel, "old");
     }
     run_until_logged(w, &w->b, 3);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
+    restart(w);
     srl_test_answer again = publish(w, &w->a, channel, "new");
     assert_int_equal(again.error, SRL_OK);
     assert_int_equal(again.offset, 1);
@@ -52,9 +48,7 @@ static void an_older_copy_is_another_epoch(void **state)
     srl_test_redis_command(&w->server, "SAVE", NULL, 0);
     publish(w, &w->a, channel, "lost");
     run_until_logged(w, &w->b, 3);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
+    restart(w);
     srl_test_answer again = publish(w, &w->a, channel, "new");
     assert_int_equal(again.offset, 3);
     assert_string_not_equal(again.epoch, first.epoch);
@@ -258,9 +252,7 @@ static void a_stream_that_began_anew_has_its_life(void **state)
     subscribe(w, &w->b, channel);
     publish(w, &w->a, channel, "1");
     assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);
-    srl_test_redis_restart(&w->server);
-    run(w, 300);
-    run_until_up(w);
+    restart(w);
     run(w, 300);
     publish(w, &w->a, channel, "2");
     assert_in_range(seconds_left(w), 29 * 24 * 3600, 30 * 24 * 3600);

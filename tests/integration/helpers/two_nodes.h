@@ -107,6 +107,14 @@ static inline world *begin(const srl_redis_broker_config *config)
     return begin_at(config, NULL);
 }
 
+/* The server comes back with what it has saved. */
+static inline void restart(world *w)
+{
+    srl_test_redis_restart(&w->server);
+    run(w, 300);
+    run_until_up(w);
+}
+
 static inline void end(world *w)
 {
     srl_test_node_free(&w->a);
