@@ -193,6 +193,11 @@ void srl__connecting_add(srl_session *session, srl__slice channel, const srl__su
     }
 }
 
+uint64_t srl__connecting_bytes(const srl_session *session)
+{
+    return session->connecting != NULL ? session->connecting->subs.len : 0;
+}
+
 void srl__connecting_done(srl_session *session)
 {
     if (session->connecting != NULL && --session->connecting->pending == 0) {

@@ -38,6 +38,9 @@ void srl__connecting_add(srl_session *session, srl__slice channel, const srl__su
 void srl__connecting_done(srl_session *session);
 void srl__connecting_failed(srl_session *session, uint32_t code);
 
+/* What there is of the reply by now. */
+uint64_t srl__connecting_bytes(const srl_session *session);
+
 /* The session ends first. */
 void srl__connecting_cancel(srl_session *session);
 

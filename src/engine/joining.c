@@ -402,7 +402,9 @@ static uint64_t bytes_of_history(const srl__joining *joining, const missed *m)
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < m->publication_count; i++) {
-        bytes += m->publications[i].data_len + m->publications[i].info_len + joining->room->name_len;
+        const srl_publication *p = &m->publications[i];
+
+        bytes += p->data_len + p->info_len + p->channel_info_len + p->tags_len + joining->room->name_len;
     }
     return bytes;
 }
@@ -414,6 +416,7 @@ static bool is_bearable(const srl__joining *joining, const missed *m)
     uint64_t history = bytes_of_history(joining, m);
 
     if (lists_publications(joining)) {
+        history += joining->in_connect ? srl__connecting_bytes(joining->session) : 0;
         return history <= settings->max_recovery_bytes && joining->kept_bytes <= settings->max_queue_bytes;
     }
     return history + joining->kept_bytes <= settings->max_queue_bytes;

@@ -47,7 +47,8 @@
     X(RELAY, NUMBER, max_recovery, "5000", 1, 1000000,                                                                 \
       "Publications that a subscription may have missed and still be recovered.")                                      \
     X(RELAY, BYTES, max_recovery_bytes, "16m", 1024, 134217728,                                                        \
-      "Bytes of publications that a reply of Centrifugo's protocol may hold for a subscription that is recovered. "    \
+      "Bytes of publications that a reply of Centrifugo's protocol may hold for what is recovered: one subscription, " \
+      "or with connect all together. "                                                                                 \
       "What the native protocol recovers has to fit into max_queue_bytes.")                                            \
     X(RELAY, NUMBER, max_presence_users, "1000", 0, 1000000,                                                           \
       "Users listed in the answer to one presence command; the counts are always of all.")                             \

@@ -49,6 +49,7 @@ CONVERSATION(pushes)
 CONVERSATION(permissions)
 CONVERSATION(withheld)
 CONVERSATION(renewed)
+CONVERSATION(bounds)
 
 /* Where it matters what is in one message. */
 static void refused(void **state)
@@ -401,6 +402,7 @@ int main(void)
         cmocka_unit_test(permissions),
         cmocka_unit_test(withheld),
         cmocka_unit_test(renewed),
+        cmocka_unit_test(bounds),
         cmocka_unit_test(refused),
         cmocka_unit_test(live_publications_wait_for_history),
         cmocka_unit_test(a_gap_is_not_passed_over),
