@@ -139,7 +139,6 @@ static int summon(srl_relay *relay, srl__slice channel, const srl_subscription *
     char other_text[MAX_NAME];
     srl__slice one;
     srl__slice other;
-    srl_user_sessions which;
     int error = SRL_OK;
 
     (void)srl__namespaces_match(&relay->namespaces, channel, &prefix_len);
@@ -147,12 +146,7 @@ static int summon(srl_relay *relay, srl__slice channel, const srl_subscription *
                    &other)) {
         return SRL_OK;
     }
-    which = srl__sessions_of(one);
-    error = srl__note_subscribe(relay, &which, channel, options);
-    if (error == SRL_OK) {
-        which = srl__sessions_of(other);
-        error = srl__note_subscribe(relay, &which, channel, options);
-    }
+    error = srl__note_summon(relay, one, other, channel, options);
     return error == SRL_ERR_UNAVAILABLE ? SRL_OK : error; /* without notes only those are reached who are there */
 }
 

@@ -17,6 +17,7 @@ static const srl__json_limits limits = {.max_len = MAX_NOTE, .max_depth = SRL__J
 enum {
     N_DO,
     N_USER,
+    N_OTHER,
     N_CLIENT,
     N_SESSION,
     N_EXCEPT,
@@ -35,6 +36,7 @@ enum {
 static const srl__json_field fields[] = {
     SRL__JSON_FIELD("do", SRL__JSON_STRING, N_DO, NULL),
     SRL__JSON_FIELD("user", SRL__JSON_STRING, N_USER, NULL),
+    SRL__JSON_FIELD("other", SRL__JSON_STRING, N_OTHER, NULL),
     SRL__JSON_FIELD("client", SRL__JSON_STRING, N_CLIENT, NULL),
     SRL__JSON_FIELD("session", SRL__JSON_STRING, N_SESSION, NULL),
     SRL__JSON_FIELD("except", SRL__JSON_ARRAY, N_EXCEPT, NULL),
@@ -130,6 +132,19 @@ static int send(writing *w)
     return error;
 }
 
+static void put_subscription(writing *w, srl__slice channel, const srl_subscription *options)
+{
+    put_text(w, SRL__LIT("channel"), channel);
+    if (options != NULL) {
+        put_number(w, SRL__LIT("flags"), options->flags);
+        put_json(w, SRL__LIT("info"), options->info, options->info_len);
+        put_json(w, SRL__LIT("data"), options->data, options->data_len);
+        put_end(w, options->ttl_ms);
+        put_number(w, SRL__LIT("offset"), options->recover_offset);
+        put_text(w, SRL__LIT("epoch"), srl__slice_of(options->recover_epoch, options->recover_epoch_len));
+    }
+}
+
 int srl__note_subscribe(srl_relay *relay, const srl_user_sessions *which, srl__slice channel,
                         const srl_subscription *options)
 {
@@ -137,15 +152,19 @@ int srl__note_subscribe(srl_relay *relay, const srl_user_sessions *which, srl__s
 
     begin(&w, relay, SRL__LIT("subscribe"));
     put_sessions(&w, which);
-    put_text(&w, SRL__LIT("channel"), channel);
-    if (options != NULL) {
-        put_number(&w, SRL__LIT("flags"), options->flags);
-        put_json(&w, SRL__LIT("info"), options->info, options->info_len);
-        put_json(&w, SRL__LIT("data"), options->data, options->data_len);
-        put_end(&w, options->ttl_ms);
-        put_number(&w, SRL__LIT("offset"), options->recover_offset);
-        put_text(&w, SRL__LIT("epoch"), srl__slice_of(options->recover_epoch, options->recover_epoch_len));
-    }
+    put_subscription(&w, channel, options);
+    return send(&w);
+}
+
+int srl__note_summon(srl_relay *relay, srl__slice one, srl__slice other, srl__slice channel,
+                     const srl_subscription *options)
+{
+    writing w;
+
+    begin(&w, relay, SRL__LIT("subscribe"));
+    put_text(&w, SRL__LIT("user"), one);
+    put_text(&w, SRL__LIT("other"), other);
+    put_subscription(&w, channel, options);
     return send(&w);
 }
 
@@ -196,6 +215,7 @@ int srl__note_refresh(srl_relay *relay, const srl_user_sessions *which, uint64_t
 typedef struct note {
     srl__slice verb;
     srl__slice user;
+    srl__slice other;       /* another user who is meant; empty: none */
     srl__slice client;      /* empty: any */
     srl__slice session;     /* likewise */
     srl__json_value except; /* an array of client ids */
@@ -281,19 +301,11 @@ static void apply_to_anonymous(srl_relay *relay, const note *n)
 }
 
 /* Sessions that the walk has passed may come and go; no host code runs meanwhile. */
-static void apply(srl_relay *relay, const note *n)
+static void apply_to_user(srl_relay *relay, srl__slice id, const note *n)
 {
-    srl__user *user = srl__map_get(&relay->users, n->user);
+    srl__user *user = srl__map_get(&relay->users, id);
     srl__list *next = NULL;
 
-    if (srl__slice_equal(n->verb, SRL__LIT("clear"))) {
-        clear(relay, n);
-        return;
-    }
-    if (n->user.len == 0 && n->client.len + n->session.len > 0) {
-        apply_to_anonymous(relay, n);
-        return;
-    }
     if (user == NULL) {
         return;
     }
@@ -304,6 +316,18 @@ static void apply(srl_relay *relay, const note *n)
         if (is_meant(session, n)) {
             apply_to(session, n);
         }
+    }
+}
+
+static void apply(srl_relay *relay, const note *n)
+{
+    if (srl__slice_equal(n->verb, SRL__LIT("clear"))) {
+        clear(relay, n);
+    } else if (n->user.len == 0 && n->client.len + n->session.len > 0) {
+        apply_to_anonymous(relay, n);
+    } else {
+        apply_to_user(relay, n->user, n);
+        apply_to_user(relay, n->other, n);
     }
 }
 
@@ -357,6 +381,7 @@ static void take(srl_relay *relay, const srl__json_value *v, char *scratch, note
 
     n->verb = text_of(&v[N_DO], &scratch);
     n->user = text_of(&v[N_USER], &scratch);
+    n->other = text_of(&v[N_OTHER], &scratch);
     n->client = text_of(&v[N_CLIENT], &scratch);
     n->session = text_of(&v[N_SESSION], &scratch);
     n->except = v[N_EXCEPT];

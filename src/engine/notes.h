@@ -18,6 +18,9 @@ static inline srl_user_sessions srl__sessions_of(srl__slice user)
  * `which` has been checked; `options` may be NULL. */
 int srl__note_subscribe(srl_relay *relay, const srl_user_sessions *which, srl__slice channel,
                         const srl_subscription *options);
+/* All sessions of two users. */
+int srl__note_summon(srl_relay *relay, srl__slice one, srl__slice other, srl__slice channel,
+                     const srl_subscription *options);
 int srl__note_unsubscribe(srl_relay *relay, const srl_user_sessions *which, srl__slice channel, uint32_t code);
 /* All sessions out of a channel. */
 int srl__note_clear(srl_relay *relay, srl__slice channel, uint32_t code);
