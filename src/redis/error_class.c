@@ -36,6 +36,34 @@ static bool contains(srl__slice text, srl__slice part)
     return false;
 }
 
+static srl_redis_error_class class_of_code(srl__slice text)
+{
+    size_t word = 0;
+    while (word < text.len && text.data[word] != ' ') {
+        word++;
+    }
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].len == word && memcmp(table[i].code, text.data, word) == 0) {
+            return (srl_redis_error_class)table[i].class;
+        }
+    }
+    return SRL_REDIS_ERROR_OTHER;
+}
+
+/* What a script or a transaction ran into is told inside its own error: "ERR Error running script (...): @user_script:
+ * 1: -OOM ...", "EXECABORT Transaction discarded because of: OOM ...". */
+static srl_redis_error_class class_of_cause(srl__slice text)
+{
+    srl_redis_error_class class = SRL_REDIS_ERROR_OTHER;
+    for (size_t i = 2; i < text.len && class == SRL_REDIS_ERROR_OTHER; i++) {
+        if (text.data[i - 2] == ':' && text.data[i - 1] == ' ') {
+            size_t from = i + (text.data[i] == '-' ? 1 : 0);
+            class = class_of_code(srl__slice_of(text.data + from, text.len - from));
+        }
+    }
+    return class;
+}
+
 static srl_redis_error_class class_of_text(srl__slice text)
 {
     if (srl__slice_starts_with(text, SRL__LIT("ERR max number of clients"))) {
@@ -44,27 +72,15 @@ static srl_redis_error_class class_of_text(srl__slice text)
     if (srl__slice_starts_with(text, SRL__LIT("ERR Function not found"))) {
         return SRL_REDIS_ERROR_SCRIPT;
     }
-    /* what a script ran into is told inside the script's own error */
-    if (contains(text, SRL__LIT("-READONLY ")) || contains(text, SRL__LIT(": READONLY "))) {
-        return SRL_REDIS_ERROR_ROLE;
-    }
-    return SRL_REDIS_ERROR_OTHER;
+    return class_of_cause(text);
 }
 
 srl_redis_error_class srl_redis_error_classify(const char *text, size_t len)
 {
     srl__slice whole = srl__slice_of(text, len);
-    size_t word = 0;
-    while (word < len && text[word] != ' ') {
-        word++;
-    }
     if (srl__slice_starts_with(whole, SRL__LIT("UNBLOCKED ")) && contains(whole, SRL__LIT("instance state changed"))) {
         return SRL_REDIS_ERROR_ROLE;
     }
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i].len == word && memcmp(table[i].code, text, word) == 0) {
-            return (srl_redis_error_class)table[i].class;
-        }
-    }
-    return class_of_text(whole);
+    srl_redis_error_class class = class_of_code(whole);
+    return class != SRL_REDIS_ERROR_OTHER ? class : class_of_text(whole);
 }
