@@ -58,14 +58,11 @@ local function begin(key, base, ttl)
 end
 
 -- What the quick way could not do: the stream does not exist, or has another epoch than was thought, or begins a newer
--- one; or the server cannot number by itself.
+-- one; or there was no quick way.
 local function append(key, args, got)
   local hint, size, frame = args[1], args[2], args[3]
   if type(got) == 'string' then redis.call('XDEL', key, got) end
-  if type(got) == 'table' and got.err and not string.find(got.err, 'equal or smaller', 1, true) and
-      not string.find(got.err, 'Invalid stream ID', 1, true) then
-    return got
-  end
+  if type(got) == 'table' and got.err and not string.find(got.err, 'equal or smaller', 1, true) then return got end
   local last = tip(key)
   local epoch, offset = parts(last or '0-0')
   local id = '-' .. text(offset + 1)
@@ -105,7 +102,8 @@ F.publish = function(keys, args)
     if known then return {known} end
   end
   if args[2] ~= '0' then
-    id = string.byte(args[1]) ~= 48 and
+    -- Who tells scripts a version (7.0) can number by itself, too.
+    id = redis.REDIS_VERSION_NUM and string.byte(args[1]) ~= 48 and
       redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', args[2], args[1] .. '-*', 'd', args[3])
     if type(id) ~= 'string' or string.sub(id, -2) == '-0' then
       id = append(key, args, id)
