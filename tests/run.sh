@@ -19,6 +19,8 @@ Missing packages are installed with apt-get (as root or through sudo), after say
 SRL_SKIP_BROWSER=1   leaves out the tests that need Chromium
 SRL_SKIP_SDKS=1      leaves out the tests with Centrifugo's SDKs, which come from npm, PyPI and the Go module proxy
 SRL_BUILD_ROOT=DIR   where the build folders go (build-*/ of the repository unless told)
+SRL_REDIS_SERVER=PROGRAM
+                     the Redis or Valkey that tests start, 6.2 or later (redis-server unless told)
 END
 }
 
@@ -89,7 +91,7 @@ need_tools() {
     need_command pkg-config pkgconf
     need_command python3 python3
     need_file /usr/include/cmocka.h libcmocka-dev
-    need_command redis-server redis-server
+    need_command "${SRL_REDIS_SERVER:-redis-server}" redis-server
     case " $* " in *" clang "*)
         need_command clang clang libclang-rt-dev
         ;;

@@ -72,9 +72,9 @@ def run_case(name, case, settings, rows):
 
 def main():
     given = arguments()
-    if shutil.which("redis-server") is None:
-        print("no redis-server")
-        sys.exit(77)
+    if harness.redis_version() is None:
+        print(f"no {harness.REDIS_SERVER}")
+        sys.exit(77 if harness.REDIS_SERVER == "redis-server" else 1)
     seed = given.seed if given.seed is not None else int(time.time())
     settings = Settings(given.node, given.full, seed, given.messages)
     settings.keep = given.keep

@@ -3,7 +3,7 @@
 import random
 import time
 
-from harness import RedisError
+from harness import RedisError, redis_version
 
 
 class Faults:
@@ -88,7 +88,8 @@ class Faults:
         self.quick("BGREWRITEAOF")
 
     def scripts_gone(self):
-        self.quick("FUNCTION", "FLUSH")
+        if redis_version() >= [7, 0]:
+            self.quick("FUNCTION", "FLUSH")
         self.quick("SCRIPT", "FLUSH")
 
     def scripts_gone_of_old(self):

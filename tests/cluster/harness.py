@@ -2,6 +2,8 @@
 the test, however it ends."""
 
 import ctypes
+import functools
+import glob
 import json
 import os
 import queue
@@ -17,6 +19,16 @@ import threading
 import time
 
 ALIVE = []
+REDIS_SERVER = os.environ.get("SRL_REDIS_SERVER") or "redis-server"
+
+
+@functools.lru_cache(maxsize=None)
+def redis_version():
+    """[6, 2] of "Redis server v=6.2.14 sha=..."; None if there is no such program."""
+    if shutil.which(REDIS_SERVER) is None:
+        return None
+    told = subprocess.run([REDIS_SERVER, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [int(number) for number in re.search(r" v=(\d+)\.(\d+)", told).groups()]
 
 
 def die_with_parent():
@@ -98,10 +110,11 @@ class Redis:
 
     def start(self, wait=True):
         log = open(os.path.join(self.folder, "log"), "ab")
+        debug = ["--enable-debug-command", "yes"] if redis_version() >= [7, 0] else []
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "",
-             "--enable-debug-command", "yes", "--daemonize", "no", "--auto-aof-rewrite-percentage", "0",
-             "--stream-node-max-bytes", "16384", *self.options],
+            [REDIS_SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "",
+             "--daemonize", "no", "--auto-aof-rewrite-percentage", "0", "--stream-node-max-bytes", "16384", *debug,
+             *self.options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
         log.close()
         if wait:
@@ -137,12 +150,15 @@ class Redis:
         """What a power cut does to a file that was not synchronised; the server is not running. The cut is between
         two transactions: when it is in the middle of a command of one, Redis 7.0 keeps the transaction's beginning in
         the file, appends to it, and runs it with the next load."""
-        folder = os.path.join(self.folder, "appendonlydir")
-        path = max((os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".incr.aof")),
-                   key=os.path.getmtime)
+        path = max(glob.glob(os.path.join(self.folder, "appendonlydir", "*.incr.aof")) +
+                   glob.glob(os.path.join(self.folder, "appendonly.aof")), key=os.path.getmtime)
         with open(path, "rb") as file:
             data = file.read()
-        os.truncate(path, max(0, data.rfind(b"*1\r\n$5\r\nMULTI\r\n", 0, max(0, len(data) - count))))
+        begin = b"*1\r\n$5\r\nMULTI\r\n"
+        cut = data.rfind(begin, 0, max(0, len(data) - count))
+        if cut < 0 and data.startswith(b"REDIS"):  # 6.2 has the last rewrite in front, in the same file
+            cut = data.find(begin) if begin in data else len(data)
+        os.truncate(path, max(0, cut))
 
     def empty_folder(self):
         for name in os.listdir(self.folder):

@@ -4,7 +4,8 @@
 #     tests/cluster/run.sh             the short form, about two minutes
 #     tests/cluster/run.sh --full      1,000,000 messages over 1,000 channels in each of the two flow cases
 #
-# SRL_BUILD_ROOT=DIR says where the build folder goes (the repository unless told).
+# SRL_BUILD_ROOT=DIR says where the build folder goes (the repository unless told), SRL_REDIS_SERVER=PROGRAM which Redis
+# or Valkey is started (redis-server unless told).
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,7 +18,7 @@ need_command cmake cmake
 need_command make make
 need_command python3 python3
 need_file /usr/include/cmocka.h libcmocka-dev
-need_command redis-server redis-server
+need_command "${SRL_REDIS_SERVER:-redis-server}" redis-server
 install_missing
 
 mkdir -p "$build"

@@ -6,7 +6,7 @@ from collections import Counter
 
 from cluster import PREFIX, Cluster, Result
 from faults import ALL, Faults
-from harness import Proxy, Redis, wait_for
+from harness import Proxy, Redis, redis_version, wait_for
 
 AOF_ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
 AOF_EVERYSEC = ("--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes")
@@ -69,7 +69,8 @@ def flow_power_loss(settings):
 
 def flow_scripts(settings):
     """A server that lets us have no functions."""
-    without = (*AOF_ALWAYS, "--rename-command", "FUNCTION", "", "--rename-command", "FCALL", "")
+    without = ("--rename-command", "FUNCTION", "", "--rename-command", "FCALL", "")
+    without = AOF_ALWAYS + (without if redis_version() >= [7, 0] else ())
     kinds = [kind for kind in ALL if kind != "scripts_gone"] + ["scripts_gone_of_old"]
     return flow(settings, without, kinds, False, part=settings.choose(2, 10))
 
@@ -313,8 +314,8 @@ def read_only(settings):
 def output_buffer(settings):
     """A node that reads too slowly is thrown out by Redis."""
     result = Result()
-    cluster = Cluster(settings, *AOF_ALWAYS, "--client-output-buffer-limit", "pubsub 256kb 128kb 1", channels=10,
-                      proxied=1)
+    limit = ("--client-output-buffer-limit", "pubsub", "256kb", "128kb", "1")
+    cluster = Cluster(settings, *AOF_ALWAYS, *limit, channels=10, proxied=1)
     cluster.subscribe()
     others = cluster.nodes[1:]
     cluster.publish(settings.choose(2000, 20000), payload=8000, window=64, nodes=others)

@@ -221,6 +221,7 @@ static void scripts_that_were_flushed_are_loaded_again(void **state)
     memset(answers, 0, sizeof(answers));
     subscribe(w, &w->b, channel);
     srl_test_redis_command(&w->server, "FUNCTION FLUSH", NULL, 0);
+    srl_test_redis_command(&w->server, "SCRIPT FLUSH", NULL, 0);
     for (int i = 0; i < 50; i++) {
         srl_test_publish(&w->a, &channel, SRL_MESSAGE_PUBLICATION, "x", &answers[i]);
     }

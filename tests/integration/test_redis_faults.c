@@ -456,7 +456,7 @@ static void busy_script(void **state)
     srl_test_client c, d;
     srl_test_reply slow, reply;
     (void)state;
-    admin("CONFIG SET busy-reply-threshold 20");
+    admin("CONFIG SET lua-time-limit 20");
     open_ready(&c, server.port, QUICK);
     open_ready(&d, server.port, QUICK "&idle_probe=30ms");
     const char *argv[] = {"EVAL", "while true do end", "0"};
@@ -479,7 +479,7 @@ static void busy_script(void **state)
     test_client_close(&late);
     test_client_close(&c);
     test_client_close(&d);
-    admin("CONFIG SET busy-reply-threshold 5000");
+    admin("CONFIG SET lua-time-limit 5000");
 }
 
 static void readonly_and_demotion(void **state)
@@ -906,7 +906,6 @@ static void malformed_replies(void **state)
 
 int main(void)
 {
-    static const char *const options[] = {"--enable-debug-command", "yes", NULL};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partial_read_and_write),
         cmocka_unit_test(partial_write_of_much),
@@ -939,7 +938,7 @@ int main(void)
         cmocka_unit_test(pushes_answer_no_command),
         cmocka_unit_test(malformed_replies),
     };
-    if (!srl_test_redis_start(&server, options)) {
+    if (!srl_test_redis_start(&server, NULL)) {
         printf("no redis-server: skipped\n");
         return 77;
     }

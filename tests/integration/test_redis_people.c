@@ -143,6 +143,8 @@ static const char *plain(world *w, const char *line)
 #define EXPECT(text, ...)          assert_string_equal(CALL(__VA_ARGS__), text)
 #define PLAIN(text, line)          assert_string_equal(plain(w, (line)), text)
 #define ASSERT_STARTS(text, begin) assert_memory_equal((text), (begin), sizeof(begin) - 1)
+/* Redis 6.2 tells it inside an error of the script. */
+#define ASSERT_WRONGTYPE(text) assert_non_null(strstr((text), "WRONGTYPE Operation against a key"))
 
 /* Members of the channel "chan": clients of two letters. */
 #define M(client) "\002" client "chan"
@@ -582,8 +584,8 @@ static void another_type_under_our_key_is_an_error_there_and_nowhere_else(void *
         plain(w, "DEL h o");
         snprintf(line, sizeof(line), "SET %s text", keys[i]);
         plain(w, line);
-        ASSERT_STARTS(add(w, NODE, M("c1"), "ann", "", "3"), "WRONGTYPE");
-        ASSERT_STARTS(list(w), "WRONGTYPE");
+        ASSERT_WRONGTYPE(add(w, NODE, M("c1"), "ann", "", "3"));
+        ASSERT_WRONGTYPE(list(w));
         PLAIN("0", i == 0 ? "EXISTS o" : "EXISTS h");
         EXPECT("[1 1]", "presence_add", 4, "nodes", "set:" NODE, "h2", "o2", NODE, "\002c1chan2", "ann", "", "", "3");
         EXPECT("[1 0]", "presence_remove", 4, "set:" NODE, "h2", "o2", "gone", "\002c1chan2", "ann", "1000");
@@ -591,7 +593,7 @@ static void another_type_under_our_key_is_an_error_there_and_nowhere_else(void *
     plain(w, "DEL h o");
     add(w, NODE, M("c1"), "ann", "", "3");
     plain(w, "SET o text");
-    ASSERT_STARTS(drop(w, M("c1"), "ann"), "WRONGTYPE");
+    ASSERT_WRONGTYPE(drop(w, M("c1"), "ann"));
     /* It keeps nobody from evicting the others. */
     CALL("presence_add", 4, "nodes", "set:" NODE, "h2", "o2", NODE, "\002c2chan2", "bob", "", "", "3");
     EXPECT("[1]", "presence_evict", 8, "nodes", "set:" NODE, "h", "o", "live", "h2", "o2", "live", NODE, "1000", "9",
@@ -599,17 +601,17 @@ static void another_type_under_our_key_is_an_error_there_and_nowhere_else(void *
     PLAIN("0", "EXISTS h2 o2");
     plain(w, "DEL nodes");
     plain(w, "SET nodes text");
-    ASSERT_STARTS(beat(w, NODE, "line", "0"), "WRONGTYPE");
-    ASSERT_STARTS(add(w, NODE, M("c2"), "ann", "", "3"), "WRONGTYPE");
+    ASSERT_WRONGTYPE(beat(w, NODE, "line", "0"));
+    ASSERT_WRONGTYPE(add(w, NODE, M("c2"), "ann", "", "3"));
     plain(w, "SET g5 text");
     plain(w, "SET m5 text");
     EXPECT("[0 0]", "group_list", 1, "none", "", "9");
-    ASSERT_STARTS(CALL("group_list", 1, "m5", "", "9"), "WRONGTYPE");
-    ASSERT_STARTS(CALL("group_add", 3, "g5", "m5", "u5", "ann", "c", "9", "9"), "WRONGTYPE");
+    ASSERT_WRONGTYPE(CALL("group_list", 1, "m5", "", "9"));
+    ASSERT_WRONGTYPE(CALL("group_add", 3, "g5", "m5", "u5", "ann", "c", "9", "9"));
     PLAIN("0", "EXISTS u5");
     EXPECT("[0]", "group_create", 1, "g6", "{}");
     plain(w, "HSET pos a b");
-    ASSERT_STARTS(CALL("position_set", 1, "pos", "1", "e", "0"), "WRONGTYPE");
+    ASSERT_WRONGTYPE(CALL("position_set", 1, "pos", "1", "e", "0"));
 }
 
 /* ---- groups and positions, where the suite for all brokers does not reach */
@@ -838,8 +840,10 @@ int main(void)
         return 77;
     }
     int failed = cmocka_run_group_tests_name("redis people: one script", tests, NULL, NULL);
-    as_library = true;
-    failed += cmocka_run_group_tests_name("redis people: functions", tests, NULL, NULL);
+    if (server.version >= 700) {
+        as_library = true;
+        failed += cmocka_run_group_tests_name("redis people: functions", tests, NULL, NULL);
+    }
     srl_test_redis_stop(&server);
     return failed;
 }

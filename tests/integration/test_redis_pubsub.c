@@ -115,6 +115,7 @@ static void publish(const char *verb, const char *channel, const char *data)
 
 static void messages_of_all_kinds_arrive(void **state)
 {
+    int shard = server.version >= 700 ? SRL_REDIS_SHARD : SRL_REDIS_CHANNEL;
     (void)state;
     for (int protocol = 2; protocol <= 3; protocol++) {
         listener l;
@@ -125,7 +126,7 @@ static void messages_of_all_kinds_arrive(void **state)
         change(&l, true, SRL_REDIS_CHANNEL, "pong"); /* names that look like the protocol */
         change(&l, true, SRL_REDIS_CHANNEL, "subscribe");
         change(&l, true, SRL_REDIS_PATTERN, "p*");
-        change(&l, true, SRL_REDIS_SHARD, "shard");
+        change(&l, true, shard, "shard");
         assert_int_equal(srl_redis_pubsub_count(l.pubsub), 5);
         publish("PUBLISH", "news", "one");
         assert_true(test_wait(l.loop, &l.messages, 1, 5000));
@@ -137,9 +138,9 @@ static void messages_of_all_kinds_arrive(void **state)
         assert_string_equal(l.channel, "pxyz");
         assert_string_equal(l.pattern, "p*");
         assert_int_equal(l.kind, SRL_REDIS_PATTERN);
-        publish("SPUBLISH", "shard", "three");
+        publish(shard == SRL_REDIS_SHARD ? "SPUBLISH" : "PUBLISH", "shard", "three");
         assert_true(test_wait(l.loop, &l.messages, 3, 5000));
-        assert_int_equal(l.kind, SRL_REDIS_SHARD);
+        assert_int_equal(l.kind, shard);
         assert_string_equal(l.data, "three");
         change(&l, false, SRL_REDIS_PATTERN, "p*");
         publish("PUBLISH", "pong", "4");

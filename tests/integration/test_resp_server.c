@@ -102,6 +102,14 @@ static void expect(wire *w, const char *expected)
     srl_test_text_free(&text);
 }
 
+/* What a command sends to its own connection: from 7.2 behind its reply. */
+static void expect_push_and_reply(wire *w, const char *push, const char *reply)
+{
+    bool is_behind = server.version >= 702;
+    expect(w, is_behind ? reply : push);
+    expect(w, is_behind ? push : reply);
+}
+
 /* Nothing before it was lost or left over. */
 static void expect_in_step(wire *w)
 {
@@ -116,7 +124,19 @@ static void speak_resp3(wire *w)
     say(w, "HELLO 3");
     assert_int_equal(hear(w, &reply), SRL__RESP_REPLY);
     assert_int_equal(srl_reply_type(reply, SRL_REPLY_ROOT), SRL_REPLY_MAP);
-    assert_true(SRL__REPLY_IS(reply, SRL__REPLY_GET(reply, SRL_REPLY_ROOT, "server"), "redis"));
+    uint32_t name = SRL__REPLY_GET(reply, SRL_REPLY_ROOT, "server");
+    assert_true(SRL__REPLY_IS(reply, name, "redis") || SRL__REPLY_IS(reply, name, "valkey"));
+}
+
+static bool is_valkey_8_0(wire *w)
+{
+    const srl_reply *reply;
+    size_t len;
+    say(w, "INFO server");
+    assert_int_equal(hear(w, &reply), SRL__RESP_REPLY);
+    const char *text = srl_reply_string(reply, SRL_REPLY_ROOT, &len);
+    assert_non_null(text);
+    return strstr(text, "valkey_version:8.0.") != NULL;
 }
 
 static const size_t read_sizes[] = {1, 3, 100, 100000};
@@ -146,6 +166,9 @@ static void debug_protocol_in_resp2(void **state)
     {
         for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
             char command[64];
+            if (server.version < 700 && strcmp(replies[i][0], "double") == 0) {
+                continue; /* told with more digits */
+            }
             snprintf(command, sizeof(command), "DEBUG PROTOCOL %s", replies[i][0]);
             say(&w, command);
             expect(&w, replies[i][1]);
@@ -178,13 +201,15 @@ static void debug_protocol_in_resp3(void **state)
         speak_resp3(&w);
         for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
             char command[64];
+            if (server.version < 700 && strcmp(replies[i][0], "double") == 0) {
+                continue; /* told with more digits */
+            }
             snprintf(command, sizeof(command), "DEBUG PROTOCOL %s", replies[i][0]);
             say(&w, command);
             expect(&w, replies[i][1]);
         }
         say(&w, "DEBUG PROTOCOL push");
-        expect(&w, ">[\"server-cpu-usage\" :42]");
-        expect(&w, "\"Some real reply following the push reply\"");
+        expect_push_and_reply(&w, ">[\"server-cpu-usage\" :42]", "\"Some real reply following the push reply\"");
         expect_in_step(&w);
         wire_close(&w);
     }
@@ -200,8 +225,7 @@ static void pushes_among_replies(void **state)
         say(&w, "SUBSCRIBE a");
         expect(&w, ">[\"subscribe\" \"a\" :1]");
         say(&w, "PUBLISH a m");
-        expect(&w, ">[\"message\" \"a\" \"m\"]");
-        expect(&w, ":1");
+        expect_push_and_reply(&w, ">[\"message\" \"a\" \"m\"]", ":1");
         say(&w, "MULTI");
         expect(&w, "+\"OK\"");
         say(&w, "SUBSCRIBE q");
@@ -211,8 +235,10 @@ static void pushes_among_replies(void **state)
         say(&w, "UNSUBSCRIBE a q");
         expect(&w, ">[\"unsubscribe\" \"a\" :1]");
         expect(&w, ">[\"unsubscribe\" \"q\" :0]");
-        say(&w, "UNSUBSCRIBE");
-        expect(&w, ">[\"unsubscribe\" _ :0]");
+        if (!is_valkey_8_0(&w)) { /* which answers with an error */
+            say(&w, "UNSUBSCRIBE");
+            expect(&w, ">[\"unsubscribe\" _ :0]");
+        }
         expect_in_step(&w);
         wire_close(&w);
     }

@@ -42,19 +42,24 @@ static void sleep_ms(long ms)
     }
 }
 
-static bool program_exists(const char *name)
+static const char *program(void)
 {
-    const char *path = getenv("PATH");
-    char file[512];
-    while (path != NULL && *path != 0) {
-        size_t len = strcspn(path, ":");
-        int n = snprintf(file, sizeof(file), "%.*s/%s", (int)len, path, name);
-        if (n > 0 && (size_t)n < sizeof(file) && access(file, X_OK) == 0) {
-            return true;
-        }
-        path += len + (path[len] == ':');
+    const char *named = getenv("SRL_REDIS_SERVER");
+    return named != NULL && *named != 0 ? named : "redis-server";
+}
+
+/* 602 of "Redis server v=6.2.14 sha=..."; 0 if there is no such program. */
+static unsigned version_of_program(void)
+{
+    unsigned major = 0, minor = 0;
+    char line[128] = "";
+    FILE *out = popen("\"${SRL_REDIS_SERVER:-redis-server}\" --version 2>/dev/null", "r");
+    if (out == NULL) {
+        die("popen");
     }
-    return false;
+    const char *at = fgets(line, sizeof(line), out) != NULL ? strstr(line, " v=") : NULL;
+    bool known = at != NULL && sscanf(at, " v=%u.%u", &major, &minor) == 2;
+    return pclose(out) == 0 && known ? major * 100 + minor : 0;
 }
 
 static void remove_folder(const char *folder)
@@ -82,7 +87,7 @@ static void remove_folder(const char *folder)
 static void exec_server(const srl_test_redis *server)
 {
     char port[8];
-    const char *arguments[MAX_ARGUMENTS] = {"redis-server",
+    const char *arguments[MAX_ARGUMENTS] = {program(),
                                             "--port",
                                             port,
                                             "--bind",
@@ -95,14 +100,16 @@ static void exec_server(const srl_test_redis *server)
                                             "",
                                             "--appendonly",
                                             "no",
-                                            "--enable-debug-command",
-                                            "yes",
                                             "--daemonize",
                                             "no",
                                             "--loglevel",
                                             "warning"};
-    size_t count = 19;
+    size_t count = 17;
     snprintf(port, sizeof(port), "%u", server->port);
+    if (server->version >= 700) {
+        arguments[count++] = "--enable-debug-command";
+        arguments[count++] = "yes";
+    }
     for (size_t i = 0; server->options != NULL && server->options[i] != NULL && count + 1 < MAX_ARGUMENTS; i++) {
         arguments[count++] = server->options[i];
     }
@@ -365,7 +372,11 @@ static void make_folder(srl_test_redis *server)
 bool srl_test_redis_start(srl_test_redis *server, const char *const *options)
 {
     memset(server, 0, sizeof(*server));
-    if (!program_exists("redis-server")) {
+    server->version = version_of_program();
+    if (server->version == 0 && strcmp(program(), "redis-server") != 0) {
+        die(program());
+    }
+    if (server->version == 0) {
         return false;
     }
     snprintf(server->host, sizeof(server->host), "127.0.0.1");

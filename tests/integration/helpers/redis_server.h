@@ -1,6 +1,7 @@
 /* A redis-server of one's own, for tests: on the loopback and on a Unix socket, in a new folder, saving nothing. It
  * ends with the test, however the test ends: a small process between the two watches a pipe that breaks when the test
- * is gone, kills the server and removes the folder.
+ * is gone, kills the server and removes the folder. The program is "redis-server" of the PATH, or what the environment
+ * variable SRL_REDIS_SERVER names.
  *
  *     srl_test_redis server;
  *     if (!srl_test_redis_start(&server, NULL)) skip();      // no redis-server installed
@@ -17,8 +18,9 @@
 #include <sys/types.h>
 
 typedef struct srl_test_redis {
-    uint16_t port; /* of 127.0.0.1; stays the same through restarts */
-    char host[16]; /* "127.0.0.1" */
+    unsigned version; /* 602 is 6.2; of a Valkey its own */
+    uint16_t port;    /* of 127.0.0.1; stays the same through restarts */
+    char host[16];    /* "127.0.0.1" */
     char folder[64];
     char socket_path[96];
     pid_t pid;                  /* the server; 0 while killed */

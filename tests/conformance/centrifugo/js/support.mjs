@@ -76,7 +76,7 @@ export class Redis {
     redis.folder = await mkdtemp(join(tmpdir(), 'srl-redis-'));
     redis.url = `unix://${redis.folder}/socket`;
     redis.process = spawn(
-      'redis-server',
+      process.env.SRL_REDIS_SERVER || 'redis-server',
       ['--port', '0', '--unixsocket', `${redis.folder}/socket`, '--dir', redis.folder, '--save', '', '--appendonly', 'no'],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
