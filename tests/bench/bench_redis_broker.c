@@ -28,6 +28,7 @@
 #include "bench/helpers/redis_relays.h"
 #include "broker/redis_node.h"
 #include "engine/relay.h"
+#include "redis/sha1.h"
 
 enum { ROUNDS = 5, FRAME = 142, BARE_ROOMS = 1000, NODE_ROOMS = 100, WINDOW = 256 };
 
@@ -129,6 +130,36 @@ static void on_reply(int error, const srl_reply *reply, void *user)
 
 static char bare_keys[2][BARE_ROOMS][BENCH_NAME];
 
+/* How a server that has no functions knows what one that has them calls by name. A restart makes it forget. */
+static void load_script(srl_redis_conn *conn)
+{
+    const char *argv[] = {"SCRIPT", "LOAD", NULL};
+    size_t lens[] = {6, 4, 0};
+    const srl_reply *reply;
+    srl__buf text;
+    bool is_loaded = srl__redis_lua(&bench_memory, false, &text) == SRL_OK;
+    argv[2] = (const char *)text.data;
+    lens[2] = text.len;
+    if (!is_loaded || srl_redis_append(conn, 3, argv, lens) != SRL_OK || srl_redis_next_reply(conn, &reply) != SRL_OK) {
+        bench_die("the script");
+    }
+    srl__buf_free(&text);
+}
+
+static const char *script_hash(void)
+{
+    static char hash[41];
+    srl__buf text;
+    if (hash[0] == '\0') {
+        if (srl__redis_lua(&bench_memory, false, &text) != SRL_OK) {
+            bench_die("no memory");
+        }
+        srl__sha1_hex(text.data, text.len, hash);
+        srl__buf_free(&text);
+    }
+    return hash;
+}
+
 static const char *publish_function(void)
 {
     static char name[SRL__REDIS_LUA_NAME + 8];
@@ -140,17 +171,58 @@ static const char *publish_function(void)
     return name;
 }
 
+enum { PUBLISH_WORDS = 12 };
+
+/* What a relay sends for a publication. */
+typedef struct publish_call {
+    const char *argv[PUBLISH_WORDS]; /* and NULL */
+    size_t lens[PUBLISH_WORDS];
+    size_t count;
+} publish_call;
+
+static void add_word(publish_call *call, srl__slice word)
+{
+    call->argv[call->count] = word.data;
+    call->lens[call->count++] = word.len;
+}
+
+static void add_text(publish_call *call, const char *word)
+{
+    add_word(call, srl__slice_of(word, strlen(word)));
+}
+
+static publish_call call_of_publish(srl__slice stream, const char *epoch, const char *size, srl__slice frame,
+                                    srl__slice live)
+{
+    publish_call call = {.count = 0};
+    bool has_functions = bench_server.version >= 700;
+    add_text(&call, has_functions ? "FCALL" : "EVALSHA");
+    add_text(&call, has_functions ? publish_function() : script_hash());
+    add_text(&call, "1");
+    add_word(&call, stream);
+    if (!has_functions) {
+        add_text(&call, "publish");
+    }
+    add_text(&call, epoch);
+    add_text(&call, size);
+    add_word(&call, frame);
+    add_word(&call, live);
+    add_text(&call, "0");
+    add_text(&call, forever);
+    return call;
+}
+
+static publish_call bare_call(const char *stream, const char *live)
+{
+    return call_of_publish(srl__slice_of(stream, strlen(stream)), bare_epoch, "100", srl__slice_of(bare_frame(), FRAME),
+                           srl__slice_of(live, strlen(live)));
+}
+
 static void publish_by_client(load *l, uint32_t room)
 {
-    const char *argv[] = {
-        "FCALL", publish_function(), "1", bare_keys[0][room], bare_epoch, "100", bare_frame(), bare_keys[1][room], "0",
-        forever};
-    size_t lens[10];
-    for (size_t i = 0; i < 10; i++) {
-        lens[i] = strlen(argv[i]);
-    }
-    if (srl_redis_client_command(l->client, 10, argv, lens, 0, SRL_REDIS_DEFAULT_TIMEOUT, on_reply, l, NULL) !=
-        SRL_OK) {
+    publish_call call = bare_call(bare_keys[0][room], bare_keys[1][room]);
+    if (srl_redis_client_command(l->client, call.count, call.argv, call.lens, 0, SRL_REDIS_DEFAULT_TIMEOUT, on_reply, l,
+                                 NULL) != SRL_OK) {
         bench_die("command refused");
     }
 }
@@ -188,9 +260,13 @@ static void exec_theirs(uint32_t rooms, uint32_t batch, uint32_t count)
     (void)snprintf(batch_text, sizeof(batch_text), "%" PRIu32, batch);
     (void)snprintf(count_text, sizeof(count_text), "%" PRIu32, count);
     (void)snprintf(rooms_text, sizeof(rooms_text), "%" PRIu32, rooms);
-    (void)execlp("redis-benchmark", "redis-benchmark", "-s", bench_server.socket_path, "-c", "1", "-P", batch_text,
-                 "-n", count_text, "-r", rooms_text, "--csv", "FCALL", publish_function(), "1", stream, bare_epoch,
-                 "100", bare_frame(), live, "0", forever, (char *)NULL);
+    const char *argv[12 + PUBLISH_WORDS] = {
+        "redis-benchmark", "-s", bench_server.socket_path, "-c", "1", "-P", batch_text, "-n", count_text, "-r",
+        rooms_text};
+    argv[11] = "--csv";
+    const publish_call call = bare_call(stream, live);
+    memcpy(argv + 12, call.argv, sizeof(call.argv));
+    (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
 }
 
@@ -215,7 +291,8 @@ static bench_span run_theirs(uint32_t rooms, uint32_t batch, uint32_t count)
     FILE *in = fdopen(pipes[0], "r");
     while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
         const char *value = strstr(line, "\",\"");
-        rate = value != NULL && strncmp(line, "\"FCALL", 6) == 0 ? strtod(value + 3, NULL) : rate;
+        bool is_ours = strncmp(line, "\"FCALL", 6) == 0 || strncmp(line, "\"EVALSHA", 8) == 0;
+        rate = value != NULL && is_ours ? strtod(value + 3, NULL) : rate;
     }
     if (in != NULL) {
         (void)fclose(in);
@@ -447,6 +524,9 @@ static void publish_unheard(const audience *a, const char *prefix, srl_redis_con
     srl__buf_init(&stream, &bench_memory, BENCH_NAME);
     srl__buf_init(&live, &bench_memory, BENCH_NAME);
     srl__buf_init(&frame, &bench_memory, 1024);
+    if (bench_server.version < 700) {
+        load_script(conn);
+    }
     for (uint32_t i = 0; i < a->rooms; i += 100) {
         bench_channel_name(channel, i);
         srl__buf_reset(&frame);
@@ -454,10 +534,9 @@ static void publish_unheard(const audience *a, const char *prefix, srl_redis_con
         (void)srl__redis_frame_write(&frame, SRL_MESSAGE_PUBLICATION, token, &publication);
         srl__slice key = bench_key_of(&stream, prefix, SRL__KEY_STREAM, channel);
         srl__slice heard = bench_key_of(&live, prefix, SRL__KEY_LIVE, channel);
-        const char *argv[] = {"FCALL", publish_function(), "1",        key.data, "0",
-                              "100",   frame.data,         heard.data, "0",      forever};
-        const size_t lens[] = {5, 12, 1, key.len, 1, 3, frame.len, heard.len, 1, sizeof(forever) - 1};
-        if (srl_redis_append(conn, 10, argv, lens) != SRL_OK || srl_redis_next_reply(conn, &reply) != SRL_OK) {
+        const publish_call call = call_of_publish(key, "0", "100", srl__slice_of(frame.data, frame.len), heard);
+        if (srl_redis_append(conn, call.count, call.argv, call.lens) != SRL_OK ||
+            srl_redis_next_reply(conn, &reply) != SRL_OK) {
             bench_die("publish");
         }
     }
@@ -573,9 +652,14 @@ static void memory_of_node(const char *history_size, uint32_t rooms)
 
 static void fill_stream(srl_redis_conn *conn, const char *key, uint32_t count, const char *size)
 {
+    const srl_reply *reply;
+    const publish_call call = call_of_publish(srl__slice_of(key, strlen(key)), "0", size,
+                                              srl__slice_of(bare_frame(), FRAME), SRL__LIT("mem:nobody"));
     for (uint32_t i = 0; i < count; i++) {
-        (void)bench_ask(conn, "FCALL", publish_function(), "1", key, "0", size, bare_frame(), "mem:nobody", "0",
-                        forever, NULL);
+        if (srl_redis_append(conn, call.count, call.argv, call.lens) != SRL_OK ||
+            srl_redis_next_reply(conn, &reply) != SRL_OK) {
+            bench_die("publish");
+        }
     }
 }
 
@@ -601,7 +685,8 @@ static void memory_by_nodes(srl_redis_conn *conn, const char *bytes, const char 
 {
     enum { COUNT = 1000 };
     char key[BENCH_NAME];
-    (void)bench_ask(conn, "CONFIG", "SET", "stream-node-max-bytes", bytes, "stream-node-max-entries", entries, NULL);
+    (void)bench_ask(conn, "CONFIG", "SET", "stream-node-max-bytes", bytes, NULL);
+    (void)bench_ask(conn, "CONFIG", "SET", "stream-node-max-entries", entries, NULL);
     (void)snprintf(key, sizeof(key), "mem:{0}:s:%s:%s:%s", bytes, entries, size);
     (void)bench_ask(conn, "CONFIG", "RESETSTAT", NULL);
     fill_stream(conn, key, COUNT, size);
@@ -629,7 +714,8 @@ static void measure_memory(void)
             memory_by_nodes(conn, nodes[i][0], nodes[i][1], sizes[k]);
         }
     }
-    (void)bench_ask(conn, "CONFIG", "SET", "stream-node-max-bytes", "4096", "stream-node-max-entries", "100", NULL);
+    (void)bench_ask(conn, "CONFIG", "SET", "stream-node-max-bytes", "4096", NULL);
+    (void)bench_ask(conn, "CONFIG", "SET", "stream-node-max-entries", "100", NULL);
     srl_redis_close(conn);
 }
 

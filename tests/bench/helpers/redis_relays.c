@@ -128,13 +128,14 @@ uint64_t bench_info_number(srl_redis_conn *conn, const char *section, const char
 
 bench_calls bench_function_calls(srl_redis_conn *conn)
 {
-    static const char label[] = "cmdstat_fcall:calls=";
+    const char *label = bench_server.version >= 700 ? "cmdstat_fcall:calls=" : "cmdstat_evalsha:calls=";
+    size_t label_len = strlen(label);
     static const char usec[] = ",usec=";
     srl__slice text = srl__reply_slice(bench_ask(conn, "INFO", "commandstats", NULL), SRL_REPLY_ROOT);
-    for (size_t i = 0; i + sizeof(label) < text.len; i++) {
-        if (memcmp(text.data + i, label, sizeof(label) - 1) == 0) {
+    for (size_t i = 0; i + label_len < text.len; i++) {
+        if (memcmp(text.data + i, label, label_len) == 0) {
             char *end;
-            uint64_t count = strtoull(text.data + i + sizeof(label) - 1, &end, 10);
+            uint64_t count = strtoull(text.data + i + label_len, &end, 10);
             return (bench_calls){count, strtoull(end + sizeof(usec) - 1, NULL, 10)};
         }
     }
