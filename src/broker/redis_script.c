@@ -53,11 +53,14 @@ int srl__redis_lua(const srl_allocator *alloc, bool as_library, srl__buf *out)
     srl__buf_init(out, alloc, 1024 * 1024);
     append_head(out, as_library);
     srl__buf_append(out, srl__redis_stream_lua, srl__redis_stream_lua_len);
-    srl__buf_append(out, srl__redis_people_lua, srl__redis_people_lua_len);
     if (as_library) {
+        srl__buf_append(out, srl__redis_people_lua, srl__redis_people_lua_len);
         srl__buf_append(out, srl__redis_library_lua, srl__redis_library_lua_len);
     } else {
-        append_text(out, "\nreturn F[table.remove(ARGV, 1)](KEYS, ARGV)\n");
+        /* Each call makes all functions anew, so a publication does without those it has no need of. */
+        append_text(out, "\nif not F[ARGV[1]] then\n");
+        srl__buf_append(out, srl__redis_people_lua, srl__redis_people_lua_len);
+        append_text(out, "\nend\nreturn F[table.remove(ARGV, 1)](KEYS, ARGV)\n");
     }
     return out->error;
 }
