@@ -16,10 +16,11 @@
  *    given twice in one epoch.
  *  - While Redis is away clients stay connected, memory stays within bounds, and everything resumes by itself.
  *
- * The server must be Redis 6.2 or later, of which one can write to it: streams and scripts are needed, functions are
- * used where they are allowed (7.0). Its "maxmemory-policy" must not evict keys of this library: noeviction, or one of
- * the volatile ones. Redis Cluster is not supported; all keys of a channel have one hash tag all the same, so that data
- * need not be renamed for it. docs/redis.md tells the layout of the keys, what they cost, and how to set up the server.
+ * The server must be Redis 6.2 or later, or Valkey, and one that can be written to: streams and scripts are needed,
+ * functions are used where they are allowed (7.0). Its "maxmemory-policy" must not evict keys of this library:
+ * noeviction, or one of the volatile ones. Redis Cluster is not supported; all keys of a channel have one hash tag all
+ * the same, so that data need not be renamed for it. docs/redis.md tells the layout of the keys, what they cost, and
+ * how to set up the server.
  */
 #ifndef STREAMRELAY_REDIS_BROKER_H
 #define STREAMRELAY_REDIS_BROKER_H
