@@ -190,6 +190,12 @@ local function is_mark(entry)
   return entry[2][1] == 'b'
 end
 
+-- PEXPIRE with GT, which 6.2 does not know.
+local function prolong(key, ttl)
+  local left = redis.call('PTTL', key)
+  if left >= 0 and left < ttl then redis.call('PEXPIRE', key, ttl) end
+end
+
 -- Whether the stream goes on from the cursor, and with what: 0 nothing; {1, id, frame...}; {2, tip}: it does not;
 -- {3, tip}: there was no cursor; {5, id, frame...}: that is about `bytes` already, and there is more.
 local function since(key, cursor, limit, base, ttl, bytes)
@@ -198,7 +204,7 @@ local function since(key, cursor, limit, base, ttl, bytes)
   local first = found[1] and found[1][1]
   if first == cursor then
     if #found == 1 then
-      redis.pcall('PEXPIRE', key, ttl, 'GT') -- somebody listens; 6.2 does not know the word
+      prolong(key, tonumber(ttl)) -- somebody listens
       return 0
     end
   elseif not first then

@@ -162,7 +162,9 @@ static void a_full_server_refuses_and_goes_on(void **state)
     srl_test_redis_command(&w->server, "CONFIG SET maxmemory 1", NULL, 0);
     assert_int_equal(publish(w, &w->a, channel, "no").error, SRL_ERR_BROKER_DOWN);
     assert_int_equal(since(w, channel, "", 0).count, 1);
-    subscribe(w, &w->a, srl_test_channel("other", 100));
+    if (w->server.version >= 700) { /* a script cannot say that it may go on */
+        subscribe(w, &w->a, srl_test_channel("other", 100));
+    }
     srl_test_redis_command(&w->server, "CONFIG SET maxmemory 0", NULL, 0);
     assert_int_equal(publish(w, &w->a, channel, "2").offset, 2);
     run_until_logged(w, &w->b, 2);
