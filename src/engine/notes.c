@@ -278,10 +278,11 @@ static bool is_meant(const srl_session *session, const note *n)
 {
     char client[SRL_CLIENT_ID_LEN + 1];
     char secret[SRL_SESSION_ID_LEN + 1];
-    srl__slice id = srl__slice_of(client, SRL_CLIENT_ID_LEN);
+    srl__slice id;
 
     srl_session_client_id(session, client);
     srl_session_secret_id(session, secret);
+    id = srl__slice_of(client, SRL_CLIENT_ID_LEN);
     return (n->client.len == 0 || srl__slice_equal(n->client, id)) &&
            (n->session.len == 0 || srl__slice_equal(n->session, srl__slice_of(secret, strlen(secret)))) &&
            !is_listed(&n->except, id);
