@@ -240,6 +240,7 @@ async function synchronize(room, { wasRecovering, recovered, missed }) {
     showReconnected();
   }
   if (!recovered) await readHistory(room);
+  if (wasRecovering && !recovered) room.forgetTaken();
   if (room === active) look();
   sendPending(room);
   readPresence(room);
@@ -434,14 +435,15 @@ function send(room, text) {
   sendPending(room);
 }
 
-// Runs after each recovery too: what has come back from the server by then is no longer pending, the rest is sent
-// again. So a message whose answer was lost is neither lost nor sent twice.
+// Runs after each recovery too: what the server has not said that it has is sent again, under its key. So a message whose
+// answer was lost is neither lost nor sent twice.
 async function sendPending(room) {
   for (const waiting of [...room.pending.values()]) {
-    if (waiting.sending || !room.channel.subscribed) continue;
+    if (waiting.sending || waiting.taken || !room.channel.subscribed) continue;
     waiting.sending = true;
     try {
-      await room.channel.publish(waiting.data);
+      await room.channel.publish(waiting.data, waiting.id);
+      waiting.taken = true;
     } catch (error) {
       if (error instanceof RelayError && error.temporary) {
         setTimeout(() => sendPending(room), 1000);

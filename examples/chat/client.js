@@ -72,8 +72,9 @@ export class Channel extends Emitter {
     this.epoch = '';
   }
 
-  publish(data) {
-    return this.client.command('publish', this.name, { data });
+  /** With the same key again, nothing is published twice. */
+  publish(data, key) {
+    return this.client.command('publish', this.name, { data, key });
   }
 
   /** Have the broker remember that the user has seen everything up to here. */
@@ -131,7 +132,7 @@ export class Channel extends Emitter {
     if (type === 'message') {
       const { offset, epoch = this.epoch } = data;
       if (offset !== undefined && epoch === this.epoch && offset <= this.offset) return;
-      if (epoch !== this.epoch) this.emit('restart');
+      if (epoch !== this.epoch && offset !== this.offset + 1) this.emit('restart');
       this.offset = offset ?? this.offset;
       this.epoch = epoch;
       this.emit('message', data);

@@ -67,7 +67,7 @@ function partnerIn(name, me) {
 export class Room {
   entries = []; // { offset, user, text, time, node, day }; an event has no user and text; a note has only a node
   people = new Map(); // user -> sessions; '' stands for the guests
-  pending = new Map(); // id -> { data, node, sending } of own messages without an answer yet
+  pending = new Map(); // id -> { data, node, sending, taken } of own messages that have not come back yet
   top = 0; // the newest offset there is
   seen = 0; // the offset up to which the user has read
   acked = -1; // likewise, as the broker knows it from here
@@ -164,9 +164,14 @@ export class Room {
     const node = this.#node({ user: this.me, text: data.text, time: Date.now() });
     node.classList.add('pending');
     this.list.append(node);
-    const waiting = { id, data, node, sending: false };
+    const waiting = { id, data, node, sending: false, taken: false };
     this.pending.set(id, waiting);
     return waiting;
+  }
+
+  /** The server may have lost what it had. */
+  forgetTaken() {
+    for (const waiting of this.pending.values()) waiting.taken = false;
   }
 
   /** Draw the line above what is new. */

@@ -5,6 +5,7 @@ import WebSocket from 'ws';
 import { NativeClient } from '../native.mjs';
 import { ChatServer, sleep } from '../server.mjs';
 import { Wire, launch, screenshot } from './chromium.mjs';
+import { numbered, open as openPage, publishMany, room, say, texts } from './page.mjs';
 
 const LOBBY = 'chat:lobby';
 let server;
@@ -21,35 +22,7 @@ after(async () => {
   assert.deepEqual(errors, []);
 });
 
-async function open(url, user, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 760 }, ...options });
-  const page = await context.newPage();
-  page.on('pageerror', (error) => errors.push(error.message));
-  await page.goto(`${url}?user=${user}`);
-  await page.waitForSelector('#status[data-state=connected]', { state: 'attached' });
-  return page;
-}
-
-async function say(page, text) {
-  await page.fill('#composer-text', text);
-  await page.press('#composer-text', 'Enter');
-}
-
-const texts = (page) => page.locator('.message:not(.pending) .text').allTextContents();
-
-async function room(page, title) {
-  await page.fill('#add-room-name', title);
-  await page.press('#add-room-name', 'Enter');
-  await page.waitForFunction((name) => document.querySelector('#room-name').textContent === name, title);
-}
-
-function publishMany(client, channel, from, to) {
-  const all = [];
-  for (let i = from; i <= to; i++) all.push(client.command('publish', channel, { data: { text: `m${i}` } }));
-  return Promise.all(all);
-}
-
-const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `m${from + i}`);
+const open = (url, user, options) => openPage(browser, errors, url, user, options);
 
 test('signing in with a name, and as a guest', async () => {
   const page = await (await browser.newContext()).newPage();

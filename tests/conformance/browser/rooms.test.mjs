@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ChatServer } from '../server.mjs';
 import { launch, screenshot } from './chromium.mjs';
+import { open as openPage, room, say as sayInPage } from './page.mjs';
 
 const ACKED = 600; // the page has told the broker what was read
 let server;
@@ -19,25 +20,11 @@ after(async () => {
   assert.deepEqual(errors, []);
 });
 
-async function open(user, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 760 }, ...options });
-  const page = await context.newPage();
-  page.on('pageerror', (error) => errors.push(`${user}: ${error.message}`));
-  await page.goto(`${server.url}?user=${encodeURIComponent(user)}`);
-  await page.waitForSelector('#status[data-state=connected]', { state: 'attached' });
-  return page;
-}
+const open = (user, options) => openPage(browser, errors, server.url, user, options);
 
 async function say(page, text) {
-  await page.fill('#composer-text', text);
-  await page.press('#composer-text', 'Enter');
+  await sayInPage(page, text);
   await page.waitForSelector(`.message.own:not(.pending):has-text("${text}")`);
-}
-
-async function join(page, title) {
-  await page.fill('#add-room-name', title);
-  await page.press('#add-room-name', 'Enter');
-  await titled(page, title);
 }
 
 const titled = (page, title) =>
@@ -65,7 +52,7 @@ test('a group: members online are in at once, others when they come, and who lea
   const anna = await open('anna');
   const ben = await open('ben', { colorScheme: 'dark' });
   await known(anna, 'ben');
-  await join(ben, 'elsewhere');
+  await room(ben, 'elsewhere');
   await makeGroup(anna, 'Weekend trip', ['ben'], 'cleo, anna');
   await ben.waitForSelector('#groups .room-button:has-text("Weekend trip")');
   await say(anna, 'Shall we take the early train?');
@@ -107,7 +94,7 @@ test('a direct message: the other one sees it in another room, and after having 
   const emma = await open('emma');
   const finn = await open('finn');
   await known(emma, 'finn');
-  await join(finn, 'busy');
+  await room(finn, 'busy');
   await person(emma, 'finn').getByRole('button').click();
   await titled(emma, 'finn');
   assert.equal(await finn.locator('#dms li:visible').count(), 0);
@@ -138,8 +125,8 @@ test('a direct message: the other one sees it in another room, and after having 
 test('unread counts survive a reload, and so does having read', async () => {
   const gus = await open('gus');
   const hana = await open('hana');
-  await join(hana, 'counting');
-  await join(gus, 'counting');
+  await room(hana, 'counting');
+  await room(gus, 'counting');
   await say(gus, 'one');
   await hears(hana, 'one');
   await enter(hana, 'lobby');
@@ -163,10 +150,10 @@ test('unread counts survive a reload, and so does having read', async () => {
 
 test('what was said before the first visit is not unread', async () => {
   const ines = await open('ines');
-  await join(ines, 'older');
+  await room(ines, 'older');
   await say(ines, 'long ago');
   const jon = await open('jon');
-  await join(jon, 'older');
+  await room(jon, 'older');
   await hears(jon, 'long ago');
   await jon.waitForTimeout(200);
   assert.equal(await jon.locator('.unread-line').count(), 0);
@@ -197,7 +184,7 @@ test('a moderator removes somebody, who sees why, cannot come back, and is let i
   await karl.waitForSelector('#read-only-text:has-text("A moderator removed you from this room")');
   assert.equal(await karl.locator('.message').count(), 0);
   await say(admin, 'Peace at last.');
-  await join(karl, 'elsewhere');
+  await room(karl, 'elsewhere');
   await say(karl, 'I can still talk here.');
   await enter(karl, 'lobby');
 

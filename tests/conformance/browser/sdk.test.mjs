@@ -6,6 +6,7 @@ import WebSocket from 'ws';
 import { NativeClient } from '../native.mjs';
 import { ChatServer, sleep } from '../server.mjs';
 import { Wire, launch, screenshot } from './chromium.mjs';
+import { numbered, publishMany, room, say, texts } from './page.mjs';
 
 const SDK = fs.readFileSync(new URL('node_modules/centrifuge/dist/centrifuge.js', import.meta.url), 'utf8');
 let server;
@@ -35,24 +36,6 @@ async function open(url, user, sdk = 'centrifuge', without = []) {
   await page.goto(`${url}?user=${user}&sdk=${sdk}`);
   await page.waitForSelector('#status[data-state=connected]', { state: 'attached' });
   return page;
-}
-
-async function say(page, text) {
-  await page.fill('#composer-text', text);
-  await page.press('#composer-text', 'Enter');
-}
-
-async function room(page, title) {
-  await page.fill('#add-room-name', title);
-  await page.press('#add-room-name', 'Enter');
-  await page.waitForFunction((name) => document.querySelector('#room-name').textContent === name, title);
-}
-
-const texts = (page) => page.locator('.message:not(.pending) .text').allTextContents();
-const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `m${from + i}`);
-
-async function publishMany(client, channel, from, to) {
-  await Promise.all(numbered(from, to).map((text) => client.command('publish', channel, { data: { text } })));
 }
 
 test('the SDK and the chat\'s own client in one room: messages, joining, leaving, presence', async () => {

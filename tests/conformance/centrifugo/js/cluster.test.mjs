@@ -1,7 +1,8 @@
 // Two servers that meet at a Redis: clients of the SDK on both, and the API of one for what is on the other.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Client, Redis, Server, Wire, fresh, jwt, now, numbered, sleep } from './support.mjs';
+import { Redis } from '../../redis.mjs';
+import { Client, Server, Wire, fresh, jwt, now, numbered, sleep } from './support.mjs';
 
 let redis;
 let servers;

@@ -2,10 +2,7 @@
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Centrifuge } from 'centrifuge';
 import EventSource from 'eventsource';
@@ -66,33 +63,6 @@ export class Server {
 
   async publishMany(channel, from, to, make = (i) => ({ i })) {
     for (let i = from; i <= to; i++) await this.api('publish', { channel, data: make(i) });
-  }
-}
-
-/** A Redis of the test's own, on a socket in a folder that goes with it. */
-export class Redis {
-  static async start() {
-    const redis = new Redis();
-    redis.folder = await mkdtemp(join(tmpdir(), 'srl-redis-'));
-    redis.url = `unix://${redis.folder}/socket`;
-    redis.process = spawn(
-      process.env.SRL_REDIS_SERVER || 'redis-server',
-      ['--port', '0', '--unixsocket', `${redis.folder}/socket`, '--dir', redis.folder, '--save', '', '--appendonly', 'no'],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    redis.exited = once(redis.process, 'exit');
-    await new Promise((resolve, reject) => {
-      redis.process.on('error', reject);
-      redis.process.on('exit', () => reject(new Error('redis-server ended')));
-      redis.process.stdout.on('data', (chunk) => `${chunk}`.includes('eady to accept connections') && resolve());
-    });
-    return redis;
-  }
-
-  async stop() {
-    this.process.kill('SIGTERM');
-    await this.exited;
-    await rm(this.folder, { recursive: true, force: true });
   }
 }
 
