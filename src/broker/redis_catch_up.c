@@ -6,11 +6,10 @@
 #include "redis/reply.h"
 
 enum {
-    BATCH = 256,                /* streams per question */
-    MAX_READINGS = 4,           /* questions under way */
-    LIMIT = 128,                /* publications of one stream per answer */
-    LIMIT_BYTES = 512 * 1024,   /* of all streams of an answer; the last publication may go beyond */
-    EMPTY_TTL_MS = 3600 * 1000, /* of a stream that had no publication yet; sweeping prolongs it */
+    BATCH = 256,              /* streams per question */
+    MAX_READINGS = 4,         /* questions under way */
+    LIMIT = 128,              /* publications of one stream per answer */
+    LIMIT_BYTES = 512 * 1024, /* of all streams of an answer; the last publication may go beyond */
     TICKS_PER_SECOND = 4
 };
 
@@ -263,7 +262,7 @@ static int ask(srl__redis_node *node, reading *r)
     srl__redis_call_add_u64(&call, node->base_epoch);
     srl__redis_call_add_u64(&call, LIMIT);
     srl__redis_call_add_u64(&call, LIMIT_BYTES);
-    srl__redis_call_add_u64(&call, EMPTY_TTL_MS);
+    srl__redis_call_add_u64(&call, SRL__REDIS_SHORTEST_LIFE_MS);
     for (uint32_t i = 0; i < r->count; i++) {
         add_cursor(&call, r->rooms[i]);
     }

@@ -3,8 +3,6 @@
 #include "broker/redis_node.h"
 #include "redis/reply.h"
 
-enum { EMPTY_TTL_MS = 3600 * 1000 };
-
 static bool position_in(const srl_reply *reply, uint32_t at, srl__redis_cursor *out)
 {
     srl__slice text = srl__reply_slice(reply, at);
@@ -118,7 +116,7 @@ int srl__redis_history(void *state, const srl_broker_channel *channel, const srl
     srl__redis_task_add(
         task, srl__redis_key(&node->key, srl__redis_node_prefix(node), SRL__KEY_STREAM, name, srl__slice_of("", 0)));
     srl__redis_task_add_epoch(task, 0);
-    srl__redis_task_add_u64(task, EMPTY_TTL_MS);
+    srl__redis_task_add_u64(task, SRL__REDIS_SHORTEST_LIFE_MS);
     srl__redis_task_add_u64(task, channel->history_size);
     srl__redis_task_add_u64(task, oldest(node, channel));
     srl__redis_task_add_u64(task, query->limit);
@@ -169,6 +167,6 @@ int srl__redis_history_remove(void *state, const srl_broker_channel *channel, sr
     srl__redis_task_add(
         task, srl__redis_key(&node->key, srl__redis_node_prefix(node), SRL__KEY_STREAM, name, srl__slice_of("", 0)));
     srl__redis_task_add_epoch(task, 0);
-    srl__redis_task_add_u64(task, EMPTY_TTL_MS);
+    srl__redis_task_add_u64(task, SRL__REDIS_SHORTEST_LIFE_MS);
     return srl__redis_task_submit(task);
 }

@@ -25,7 +25,8 @@ enum {
     SRL__REDIS_PREFIX_MAX = 64,
     SRL__REDIS_HINTS = 16384,
     SRL__REDIS_HINT_WAYS = 4,
-    SRL__REDIS_LUA_NAME = 13
+    SRL__REDIS_LUA_NAME = 13,
+    SRL__REDIS_SHORTEST_LIFE_MS = 3600 * 1000 /* of a stream; the sweep prolongs it while somebody listens */
 };
 
 /* What is made once and shared by the nodes of all threads: constant after that. */

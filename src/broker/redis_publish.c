@@ -172,12 +172,14 @@ static int write_frame(srl__redis_node *node, int kind, const srl_publication *p
     return srl__redis_frame_write(&node->frame, kind, token, &stamped);
 }
 
-/* A stream that is kept for ever has a life all the same, for it must end where nobody uses it for ten years. */
+/* A stream that is kept for ever has a life all the same, for it must end where nobody uses it for ten years. A short
+ * one would end between two sweeps, under those who listen. */
 static uint64_t life_of(const srl_broker_channel *channel)
 {
     uint64_t longest = FOREVER_MS * UINT64_C(24) * 3600 * 1000;
     uint64_t ttl =
         channel->history_meta_ttl_ms > channel->history_ttl_ms ? channel->history_meta_ttl_ms : channel->history_ttl_ms;
+    ttl = ttl > SRL__REDIS_SHORTEST_LIFE_MS ? ttl : SRL__REDIS_SHORTEST_LIFE_MS;
     return channel->history_meta_ttl_ms == 0 || ttl > longest ? longest : ttl;
 }
 

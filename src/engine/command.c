@@ -506,17 +506,38 @@ static void malformed(srl_session *session, const srl__command *command, const s
     }
 }
 
-void srl__command_execute(srl_session *session, srl__slice line)
+/* What concerns a channel comes behind the subscription to it that is being made: the client's publication reaches
+ * itself, and what subscribers may do it may do. To leave at once is possible. */
+static bool must_wait(srl_session *session, const srl__command *command)
+{
+    srl__room *room = NULL;
+    srl__subscription *subscription = NULL;
+
+    if (!needs_channel(command->type) || command->type == SRL__COMMAND_SUBSCRIBE ||
+        command->type == SRL__COMMAND_UNSUBSCRIBE) {
+        return false;
+    }
+    room = srl__room_find(session->relay, command->channel);
+    subscription = room != NULL ? srl__subscriptions_find(&session->subscriptions, room) : NULL;
+    return subscription != NULL && !subscription->live;
+}
+
+bool srl__command_execute(srl_session *session, srl__slice line)
 {
     srl_relay *relay = session->relay;
     srl__command command;
     srl__decode_error error;
 
-    if (srl__session_codec(session)->decode(line, &relay->json_limits, &relay->scratch, &command, &error)) {
-        execute(session, &command);
-    } else {
+    if (!srl__session_codec(session)->decode(line, &relay->json_limits, &relay->scratch, &command, &error)) {
         malformed(session, &command, &error);
+        return true;
     }
+    if (must_wait(session, &command)) {
+        session->awaits_joining = 1;
+        return false;
+    }
+    execute(session, &command);
+    return true;
 }
 
 void srl__command_connect(srl_session *session, srl__slice params)

@@ -8,7 +8,7 @@
 
 static bool must_wait(const srl_session *session)
 {
-    return session->request != NULL || session->connecting != NULL ||
+    return session->request != NULL || session->connecting != NULL || session->awaits_joining ||
            session->outbox.bytes > session->relay->settings.max_queue_bytes;
 }
 
@@ -19,13 +19,16 @@ static srl__slice run(srl_session *session, srl__slice text)
 
     session->executing = 1;
     while (text.len > 0 && srl__session_is_open(session) && !must_wait(session) && !session->drops_input) {
-        srl__slice line = codec->take(&text);
+        srl__slice rest = text;
+        srl__slice line = codec->take(&rest);
 
-        if (line.len > 0) {
-            srl__command_execute(session, line);
-        } else if (srl__session_is_strict(session)) {
+        if (line.len > 0 && !srl__command_execute(session, line)) {
+            break;
+        }
+        if (line.len == 0 && srl__session_is_strict(session)) {
             srl__session_misbehaved(session, srl__slice_of("", 0));
         }
+        text = rest;
     }
     session->executing = 0;
     if (session->drops_input) {

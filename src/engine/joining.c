@@ -5,6 +5,7 @@
 
 #include "engine/attendance.h"
 #include "engine/connecting.h"
+#include "engine/input.h"
 #include "engine/policy.h"
 #include "engine/positions.h"
 #include "engine/relay.h"
@@ -79,6 +80,12 @@ static void drop_kept(srl__joining *joining)
 /* Out of its room; its memory stays. */
 static void detach(srl__joining *joining)
 {
+    srl_session *session = joining->session;
+
+    if (session->awaits_joining) {
+        session->awaits_joining = 0;
+        srl__input_resume_later(session);
+    }
     srl__list_remove(&joining->link);
     joining->room->joining_count--;
     drop_kept(joining);

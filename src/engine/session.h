@@ -70,14 +70,15 @@ struct srl_session {
     uint8_t reason_len;
     uint8_t was_connected;
     uint8_t answers_pings;
-    uint8_t pinged;      /* and has not answered yet */
-    uint8_t refreshes;   /* the client was told when its permission ends */
-    uint8_t held;        /* nothing is written before the connect reply */
-    uint8_t detects;     /* the first command tells the format */
-    uint8_t one_way;     /* the client cannot send */
-    uint8_t drops_input; /* what comes behind a refused connect is not worked on */
-    uint8_t executing;   /* its commands are being worked on further up the stack */
-    uint8_t released;    /* the host gave its handle back */
+    uint8_t pinged;         /* and has not answered yet */
+    uint8_t refreshes;      /* the client was told when its permission ends */
+    uint8_t held;           /* nothing is written before the connect reply */
+    uint8_t detects;        /* the first command tells the format */
+    uint8_t one_way;        /* the client cannot send */
+    uint8_t drops_input;    /* what comes behind a refused connect is not worked on */
+    uint8_t executing;      /* its commands are being worked on further up the stack */
+    uint8_t awaits_joining; /* the next command is about a channel that it is being subscribed to */
+    uint8_t released;       /* the host gave its handle back */
 };
 
 static inline bool srl__session_is_open(const srl_session *session)

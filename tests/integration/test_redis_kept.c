@@ -259,6 +259,18 @@ static void a_stream_that_began_anew_has_its_life(void **state)
     end(w);
 }
 
+/* Those who listen find it there, whatever they are told to forget. */
+static void a_stream_lives_for_an_hour(void **state)
+{
+    world *w = begin(NULL);
+    srl_broker_channel channel = srl_test_channel("c", 100);
+    (void)state;
+    channel.history_ttl_ms = channel.history_meta_ttl_ms = 1000;
+    publish(w, &w->a, channel, "1");
+    assert_in_range(seconds_left(w), 3590, 3600);
+    end(w);
+}
+
 static void a_failed_publication_prolongs_no_life(void **state)
 {
     srl_redis_broker_config config;
@@ -370,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_channel_whose_history_was_removed_goes_on_too),
         cmocka_unit_test(a_position_that_never_was_changes_nothing),
         cmocka_unit_test(a_stream_that_began_anew_has_its_life),
+        cmocka_unit_test(a_stream_lives_for_an_hour),
         cmocka_unit_test(a_failed_publication_prolongs_no_life),
         cmocka_unit_test(a_quiet_stream_lives_while_somebody_listens),
         cmocka_unit_test(old_publications_are_not_shown),

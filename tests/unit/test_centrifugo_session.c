@@ -148,6 +148,34 @@ static void live_publications_wait_for_history(void **state)
     slow_end(&slow);
 }
 
+static void commands_on_a_channel_come_behind_its_subscription(void **state)
+{
+    slow_home slow;
+    test_client *c;
+    (void)state;
+
+    slow_begin(&slow);
+    slow.broker.hold = DELAY_SUBSCRIBE;
+    c = enter(&slow, "c");
+    (void)test_client_send(c, "{\"id\":2,\"subscribe\":{\"channel\":\"x\"}}\n"
+                              "{\"id\":3,\"history\":{\"channel\":\"x\"}}\n"
+                              "{\"id\":4,\"subscribe\":{\"channel\":\"y\"}}");
+    see_nothing(c);
+    (void)test_client_send(
+        c, "{\"id\":5,\"unsubscribe\":{\"channel\":\"y\"}}\n{\"id\":6,\"history\":{\"channel\":\"y\"}}");
+    see_nothing(c);
+    broker_delay_flush(&slow.broker);
+    test_relay_process(&slow.home);
+    see(c, "{\"id\":2,\"subscribe\":{*");
+    see(c, "{\"id\":3,\"history\":{*");
+    see(c, "{\"id\":4,\"error\":*"); /* left before it was in */
+    see(c, "{\"id\":5,\"unsubscribe\":{}}");
+    see(c, "{\"id\":6,\"error\":{\"code\":103,*");
+    broker_delay_flush(&slow.broker);
+    see_nothing(c);
+    slow_end(&slow);
+}
+
 static void deliver(slow_home *slow, uint64_t offset)
 {
     srl_publication publication = {.size = sizeof(publication),
@@ -403,6 +431,7 @@ int main(void)
         cmocka_unit_test(withheld),
         cmocka_unit_test(renewed),
         cmocka_unit_test(bounds),
+        cmocka_unit_test(commands_on_a_channel_come_behind_its_subscription),
         cmocka_unit_test(refused),
         cmocka_unit_test(live_publications_wait_for_history),
         cmocka_unit_test(a_gap_is_not_passed_over),

@@ -293,9 +293,13 @@ static void questions_are_answered_later(void **state)
     see(ann, YES);
     assert_int_equal(test_client_command(ann, "subscribe", G, NULL), SRL_OK);
     see_nothing(ann);
-    asks(ann, "publish", G, SAY, NO(103)); /* not a member yet as far as one knows */
+    assert_int_equal(test_client_command(ann, "publish", G, SAY), SRL_OK); /* waits for that */
+    see_nothing(ann);
     broker_slow_flush(&slow);
     see(ann, YES);
+    broker_slow_flush(&slow);
+    see(ann, YES);
+    see(ann, MESSAGE);
     end_slow(&home, &slow);
 }
 
