@@ -7,10 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { Centrifuge } from 'centrifuge';
 import EventSource from 'eventsource';
 import WebSocket from 'ws';
+import { Redis } from '../../redis.mjs';
 
 export const SECRET = 'test-secret';
 export const SUBSCRIPTION_SECRET = 'test-subscription-secret';
 const API_KEY = 'test-api-key';
+
+/** SRL_ON_REDIS=1: every server has a Redis of its own in place of its memory. */
+export const onRedis = process.env.SRL_ON_REDIS === '1';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const now = () => Math.floor(Date.now() / 1000);
@@ -25,7 +29,9 @@ export class Server {
     if (!program) throw new Error('SRL_CENTRIFUGO must name the server program');
     const file = fileURLToPath(new URL(`../config/${config}.json`, import.meta.url));
     const server = new Server();
-    server.process = spawn(program, ['--port', '0', '--config', file, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+    if (onRedis && !options.includes('--redis')) server.redis = await Redis.start();
+    const meeting = server.redis ? ['--redis', server.redis.url] : [];
+    server.process = spawn(program, ['--port', '0', '--config', file, ...meeting, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
     server.exited = once(server.process, 'exit');
     let output = '';
     server.port = await new Promise((resolve, reject) => {
@@ -43,6 +49,7 @@ export class Server {
   async stop() {
     this.process.kill('SIGTERM');
     const [code, signal] = await this.exited;
+    await this.redis?.stop();
     return signal ?? code;
   }
 
